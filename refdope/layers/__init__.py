@@ -1,0 +1,8 @@
+"""What stands around a weight matrix: `forward(…) -> output, cache`, `backward(d_output, cache) -> d_input, grads`."""
+
+from refdope.layers.dropout import Dropout
+from refdope.layers.embedding import Embedding
+from refdope.layers.lstm import LSTM
+from refdope.layers.softmax import Softmax
+
+__all__ = ["LSTM", "Dropout", "Embedding", "Softmax"]

@@ -1,0 +1,60 @@
+"""Embedding: a row of E for every token.
+
+    x_t = E[token_t],    E: (V, D)
+
+    backward    dE[v] = Σ dx_t over all t with token_t = v
+"""
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+from scipy.sparse import csc_array
+
+from refdope.structures.base import Array, Params, check_axes
+
+
+class Embedding:
+    """A table of V rows.
+
+    Parameters
+    ----------
+    E : array, (V, D)
+    """
+
+    def __init__(self, E: Array) -> None:
+        check_axes("Embedding", E=(E, 2))
+        self.E = E
+
+    def forward(self, tokens: Array) -> tuple[Array, Array]:
+        """Look up tokens (…) of integers from 0 to V - 1; return x (…, D) and the cache.
+
+        Raises
+        ------
+        ValueError
+            If the tokens are not integers in that range.
+        """
+        V = len(self.E)
+        if tokens.dtype.kind not in "iu" or (tokens.size and not (0 <= tokens.min() and tokens.max() < V)):
+            raise ValueError(f"Embedding: tokens must be integers from 0 to {V - 1}, got {_range(tokens)}")
+        return self.E[tokens], tokens
+
+    def backward(self, dx: Array, cache: Array) -> tuple[None, Params]:
+        """Return None, tokens having no derivative, and the gradient of E."""
+        rows = cache.size
+        # the matrix with a one where row v of E went to row t of x: a sparse product sums the rows in order of t
+        place = csc_array((np.ones(rows, dx.real.dtype), cache.ravel(), np.arange(rows + 1)), (len(self.E), rows))
+        return None, {"E": place @ dx.reshape(rows, -1)}  # (V, R) @ (R, D)
+
+    @property
+    def params(self) -> Params:
+        """E."""
+        return {"E": self.E}
+
+    def replace(self, params: Mapping[str, Array]) -> Self:
+        """Return the same layer over another table."""
+        return type(self)(params["E"])
+
+
+def _range(tokens: Array) -> str:
+    return f"{tokens.dtype} from {tokens.min()} to {tokens.max()}" if tokens.size else f"{tokens.dtype}"

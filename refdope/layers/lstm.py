@@ -1,0 +1,254 @@
+"""LSTM layer: T steps forward, then backpropagation through time, both by hand.
+
+For x: (T, B, D), with z: (T, B, 4H) holding the four gates in PyTorch's order i, f, g, o:
+
+    z_t = Wx x_t + Wh h_{t-1} + b                     Wx: (4H, D),  Wh: (4H, H),  b: (4H)
+    i, f, o = σ(z_i), σ(z_f), σ(z_o),   g = tanh(z_g)
+    c_t = f ∘ c_{t-1} + i ∘ g
+    h_t = o ∘ tanh(c_t)
+
+Backwards in time, with dh_t what the layers above send plus what step t+1 sends:
+
+    dc_t  = dc_{t+1} ∘ f_{t+1} + dh_t ∘ o ∘ (1 - tanh² c_t)
+    dz_i  = dc_t ∘ g       ∘ i (1 - i)                dz_f = dc_t ∘ c_{t-1} ∘ f (1 - f)
+    dz_g  = dc_t ∘ i       ∘ (1 - g²)                 dz_o = dh_t ∘ tanh c_t ∘ o (1 - o)
+    dh_{t-1} = Whᵀ dz_t
+
+Only the products with Wh are bound to the order of time. Wx x is one product over all T·B rows before the loop; Wxᵀ dz and
+the gradients of Wx, Wh and b are one each after it. b is PyTorch's b_ih + b_hh.
+
+Source: Hochreiter and Schmidhuber 1997, with the forget gate of Gers, Schmidhuber and Cummins 2000; layout and training as
+in Zaremba, Sutskever and Vinyals, "Recurrent neural network regularization", arXiv 1409.2329.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from refdope.structures.base import Array, Params, Structure, join, part
+from refdope.structures.cmr import CMR
+from refdope.structures.doped import Doped
+from refdope.structures.overlay import Overlay
+from refdope.structures.stack import Stack
+
+State = tuple[Array, Array]
+
+
+class LSTMCache(NamedTuple):
+    """What a forward pass leaves for its backward pass."""
+
+    x: Array  # (T, B, D)
+    h: Array  # (T + 1, B, H), h[0] the initial state
+    c: Array  # (T + 1, B, H)
+    gates: Array  # (T, B, 4H), after their non-linearities
+    tanh_c: Array  # (T, B, H)
+    Wx: Structure  # as this pass sampled them
+    Wh: Structure
+
+
+class LSTM:
+    """One LSTM layer over any two weight structures.
+
+    Parameters
+    ----------
+    Wx : Structure, (4H, D)
+    Wh : Structure, (4H, H)
+    b : array, (4H,)
+    """
+
+    def __init__(self, Wx: Structure, Wh: Structure, b: Array) -> None:
+        m, self.D, self.H = Wx.shape[0], Wx.shape[1], Wh.shape[1]
+        if m != 4 * self.H or Wh.shape[0] != m or b.shape != (m,):
+            raise ValueError(
+                f"LSTM: Wx, Wh and b must be (4H, D), (4H, H) and (4H,), got {Wx.shape}, {Wh.shape} and {b.shape}"
+            )
+        self.Wx, self.Wh, self.b = Wx, Wh, b
+
+    def forward(
+        self, x: Array, state: State | None = None, rng: np.random.Generator | None = None
+    ) -> tuple[Array, State, LSTMCache]:
+        """Run T steps.
+
+        Parameters
+        ----------
+        x : array, (T, B, D)
+        state : (h0, c0), each (B, H), optional
+            Zeros by default.
+        rng : numpy.random.Generator, optional
+            With one this is a training pass, and Wx and Wh draw their masks; without one it is deterministic.
+
+        Returns
+        -------
+        h : array, (T, B, H)
+            A view of the cache: read it, do not write to it.
+        state : (hT, cT)
+        cache : LSTMCache
+
+        Raises
+        ------
+        ValueError
+            If x is not (T, B, D), or a state not (B, H).
+        """
+        if x.ndim != 3 or x.shape[2] != self.D:
+            raise ValueError(f"LSTM.forward: x must be (T, B, {self.D}), got shape {x.shape}")
+        T, B, H = x.shape[0], x.shape[1], self.H
+        Wx, Wh = (self.Wx, self.Wh) if rng is None else (self.Wx.sample(rng, (T, B)), self.Wh.sample(rng, (T, B)))
+        dtype = np.result_type(x, *self.params.values(), *(state or ()))
+        h, c = np.zeros((T + 1, B, H), dtype), np.zeros((T + 1, B, H), dtype)
+        if state is not None:
+            h[0], c[0] = _checked("state", state, (B, H))
+        tanh_c = np.empty((T, B, H), dtype)
+
+        gates = Wx.forward(x).astype(dtype, copy=False)  # z, turned into the gates step by step
+        gates += self.b
+        # σ(z) = ½ tanh(½ z) + ½, so that one tanh serves all four gates: s tanh(s z) + (1 - s), s = ½ ½ 1 ½
+        s = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], dtype), H)
+        for t in range(T):
+            z = gates[t]
+            z += Wh.at(t).forward(h[t])
+            z *= s
+            np.tanh(z, out=z)
+            z *= s
+            z += 1 - s
+            i, f, g, o = _four(z)
+            np.multiply(f, c[t], out=c[t + 1])
+            c[t + 1] += i * g
+            np.tanh(c[t + 1], out=tanh_c[t])
+            np.multiply(o, tanh_c[t], out=h[t + 1])
+        return h[1:], (h[T].copy(), c[T].copy()), LSTMCache(x, h, c, gates, tanh_c, Wx, Wh)
+
+    def backward(
+        self, dh: Array, cache: LSTMCache, d_state: State | None = None
+    ) -> tuple[Array, State, Params]:
+        """Backpropagate through the T steps of a forward pass.
+
+        Parameters
+        ----------
+        dh : array, (T, B, H)
+            d loss / d h.
+        cache : LSTMCache
+            Of that forward pass. It is not changed: a second call gives the same numbers.
+        d_state : (dhT, dcT), each (B, H), optional
+            d loss / d final state; zeros by default, as in truncated backpropagation.
+
+        Returns
+        -------
+        dx : array, (T, B, D)
+        d_state : (dh0, dc0)
+        grads : dict
+            Keys and shapes of `params`.
+
+        Raises
+        ------
+        ValueError
+            If dh is not (T, B, H), or a state not (B, H).
+        """
+        x, h, c, gates, tanh_c, Wx, Wh = cache
+        if dh.shape != tanh_c.shape:
+            raise ValueError(f"LSTM.backward: dh must be {tanh_c.shape}, as h was, got shape {dh.shape}")
+        dz = np.empty(gates.shape, np.result_type(gates, dh))
+        dh_next = dc = np.zeros(h[0].shape, dz.dtype)
+        if d_state is not None:
+            dh_next, dc = _checked("d_state", d_state, h[0].shape)
+        for t in reversed(range(len(x))):
+            (i, f, g, o), (dz_i, dz_f, dz_g, dz_o) = _four(gates[t]), _four(dz[t])
+            dh_t = dh[t] + dh_next
+            dc = dc + dh_t * o * (1 - tanh_c[t] ** 2)
+            dz_i[...] = dc * g * i * (1 - i)
+            dz_f[...] = dc * c[t] * f * (1 - f)
+            dz_g[...] = dc * i * (1 - g**2)
+            dz_o[...] = dh_t * tanh_c[t] * o * (1 - o)
+            dh_next = Wh.at(t).adjoint(dz[t])
+            dc = dc * f
+        grads = join(Wx=Wx.gradient(x, dz), Wh=Wh.gradient(h[:-1], dz)) | {"b": dz.sum((0, 1))}
+        return Wx.adjoint(dz), (dh_next, dc), grads
+
+    @property
+    def params(self) -> Params:
+        """The arrays that are trained: "Wx.…", "Wh.…", "b"."""
+        return join(Wx=self.Wx.params, Wh=self.Wh.params) | {"b": self.b}
+
+    @property
+    def constants(self) -> Params:
+        """Arrays that are saved and not trained."""
+        return join(Wx=self.Wx.constants, Wh=self.Wh.constants)
+
+    def replace(self, params: Mapping[str, Array]) -> Self:
+        """Return the same layer over other arrays, of any dtype."""
+        return type(self)(self.Wx.replace(part(params, "Wx")), self.Wh.replace(part(params, "Wh")), params["b"])
+
+    @classmethod
+    def for_compression(
+        cls,
+        D: int,
+        H: int,
+        kind: type[Structure] | None,
+        factor: float,
+        rng: np.random.Generator,
+        *,
+        doped: bool = False,
+        cmr: CMR | None = None,
+        std: float | None = None,
+        forget_bias: float = 1.0,
+    ) -> Self:
+        """Make a layer whose two matrices are compressed by a factor.
+
+        Parameters
+        ----------
+        D, H : int
+            Inputs and hidden units.
+        kind : a subclass of Structure, or None
+            None, with `doped`, is an overlay with nothing under it: a layer to be pruned.
+        factor : float
+            m·n / parameters, of each matrix.
+        rng : numpy.random.Generator
+        doped : bool
+            Put an overlay on each matrix, with every entry alive; annealing (`refdope.training.annealing`) brings it
+            down to what the factor leaves to it.
+        cmr : CMR, optional
+            Co-matrix dropout of a doped matrix.
+        std : float, optional
+            Root mean square of the entries of Wx and Wh; (3H)^-1/2 by default, that of U(-H^-1/2, H^-1/2).
+        forget_bias : float
+            What b starts with at the forget gate; zero elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If the factor is out of reach; the message says what is not.
+        """
+        if D < 1 or H < 1:
+            raise ValueError(f"LSTM: D and H must be at least 1, got {D} and {H}")
+        if kind is None and not doped:
+            raise ValueError("LSTM: kind is None, which makes sense only with doped=True (a pruned matrix)")
+        how: dict[str, Any] = {} if kind is None or kind.one_kind else {"of": kind, "parts": 4}
+        kind = Stack if how else kind
+        std = (3 * H) ** -0.5 if std is None else std
+
+        def weight(n: int) -> Structure:
+            if kind is None:
+                return Overlay.dense((4 * H, n), rng, std)
+            if doped:
+                return Doped.for_compression((4 * H, n), factor, rng, std, kind=kind, cmr=cmr, **how)
+            return kind.for_compression((4 * H, n), factor, rng, std, **how)
+
+        b = np.zeros(4 * H)
+        b[H : 2 * H] = forget_bias
+        return cls(weight(D), weight(H), b)
+
+    def __repr__(self) -> str:
+        return f"LSTM(Wx={self.Wx!r}, Wh={self.Wh!r})"
+
+
+def _four(z: Array) -> tuple[Array, Array, Array, Array]:
+    """Views of the four gates, (B, 4H) -> 4 x (B, H)."""
+    H = z.shape[-1] // 4
+    return z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
+
+
+def _checked(name: str, state: State, shape: tuple[int, ...]) -> State:
+    h, c = state
+    if h.shape != shape or c.shape != shape:
+        raise ValueError(f"LSTM: {name} must be two arrays of shape {shape}, got {h.shape} and {c.shape}")
+    return h, c

@@ -1,0 +1,90 @@
+"""Softmax layer and cross-entropy in one: logits, their loss, and the loss's gradient in a single buffer.
+
+    a = h Wᵀ + b,    W: (V, H),  b: (V)
+    loss = mean over the N tokens of  log Σ_v exp a_v - a_target            [nats a token]
+
+    backward    da = (softmax(a) - onehot(target)) / N,    dh = da W,    dW = daᵀ h,    db = Σ da
+
+softmax(a) - onehot(target) costs nothing once exp(a - max a) is there, so the forward pass leaves it as the cache.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from refdope.structures.base import Array, Params, check_axes
+
+
+class SoftmaxCache(NamedTuple):
+    """What a forward pass leaves for its backward pass."""
+
+    h: Array  # (N, H)
+    residual: Array  # (N, V): softmax(a) - onehot(target)
+    lead: tuple[int, ...]
+
+
+class Softmax:
+    """A linear layer to V classes under the cross-entropy.
+
+    Parameters
+    ----------
+    W : array, (V, H)
+    b : array, (V,)
+    """
+
+    def __init__(self, W: Array, b: Array) -> None:
+        check_axes("Softmax", W=(W, 2), b=(b, 1))
+        if len(W) != len(b):
+            raise ValueError(f"Softmax: b must have as many entries as W has rows, got shapes {W.shape} and {b.shape}")
+        self.W, self.b = W, b
+
+    def logits(self, h: Array) -> Array:
+        """Return h Wᵀ + b, (…, H) -> (…, V)."""
+        H = self.W.shape[1]
+        if h.shape[-1:] != (H,):
+            raise ValueError(f"Softmax: h must be (…, {H}), got shape {h.shape}")
+        a = h.reshape(-1, H) @ self.W.T + self.b
+        return a.reshape(*h.shape[:-1], len(self.b))
+
+    def forward(self, h: Array, targets: Array) -> tuple[Array, SoftmaxCache]:
+        """Return the mean cross-entropy of targets (…) under h (…, H), in nats, and the cache.
+
+        Raises
+        ------
+        ValueError
+            If h and targets do not share their leading axes, or there is no token.
+        """
+        if h.shape[:-1] != targets.shape or targets.size == 0:
+            raise ValueError(
+                f"Softmax: targets must have h's leading axes and at least one token, "
+                f"got {targets.shape} for h {h.shape}"
+            )
+        rows = h.reshape(targets.size, -1)  # (…, H) -> (N, H)
+        token = np.arange(targets.size), targets.ravel()
+        p = self.logits(rows)
+        p -= p.real.max(1, keepdims=True)  # over the real part: a complex step passes through
+        right = p[token]
+        np.exp(p, out=p)
+        total = p.sum(1)
+        loss = (np.log(total) - right).mean()
+        p /= total[:, None]
+        p[token] -= 1
+        return loss, SoftmaxCache(rows, p, h.shape[:-1])
+
+    def backward(self, d_loss: float, cache: SoftmaxCache) -> tuple[Array, Params]:
+        """Return dh (…, H) and the gradients of W and b."""
+        h, residual, lead = cache
+        scale = d_loss / len(h)
+        dh = residual @ self.W
+        dh *= scale
+        return dh.reshape(*lead, -1), {"W": residual.T @ (h * scale), "b": residual.sum(0) * scale}
+
+    @property
+    def params(self) -> Params:
+        """W and b."""
+        return {"W": self.W, "b": self.b}
+
+    def replace(self, params: Mapping[str, Array]) -> Self:
+        """Return the same layer over other arrays."""
+        return type(self)(params["W"], params["b"])

@@ -1,0 +1,193 @@
+"""LSTM language model: predict every token from those before it.
+
+    x = E[tokens];  for every layer:  x = LSTM(dropout(x));  loss = cross-entropy(softmax(dropout(x) Wᵀ + b), targets)
+
+Dropout is on the connections between layers, never on those between steps; the state of the last step is handed to the
+next stretch of text, and gradients stop there (truncated backpropagation through time).
+
+Source: Zaremba, Sutskever and Vinyals, "Recurrent neural network regularization", arXiv 1409.2329.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from refdope.layers.dropout import Dropout
+from refdope.layers.embedding import Embedding
+from refdope.layers.lstm import LSTM, LSTMCache, State
+from refdope.layers.softmax import Softmax, SoftmaxCache
+from refdope.structures.base import Array, Params, Structure, gaussian, join, part
+
+
+class ModelCache(NamedTuple):
+    """What a forward pass leaves for its backward pass."""
+
+    embedding: Array
+    layers: list[tuple[Array | None, LSTMCache]]  # of the dropout below each layer, and of the layer
+    dropout: Array | None  # of the dropout above the last layer
+    softmax: SoftmaxCache
+
+
+class LanguageModel:
+    """Embedding, LSTM layers and softmax, with dropout between them.
+
+    Parameters
+    ----------
+    embedding : Embedding, (V, D)
+    layers : sequence of LSTM
+        The first of D inputs, every other of as many as the one below it has units.
+    softmax : Softmax, (V, H)
+    dropout : float
+        The rate, in [0, 1).
+    """
+
+    def __init__(self, embedding: Embedding, layers: Sequence[LSTM], softmax: Softmax, dropout: float = 0.0) -> None:
+        self.embedding, self.layers, self.softmax = embedding, list(layers), softmax
+        self.dropout = Dropout(dropout)
+        widths = [embedding.E.shape[1], *(size for layer in layers for size in (layer.D, layer.H)), softmax.W.shape[1]]
+        if not layers or any(below != above for below, above in list(pairwise(widths))[::2]):
+            raise ValueError(f"LanguageModel: embedding, layers and softmax do not fit each other, widths {widths}")
+
+    def forward(
+        self,
+        tokens: Array,
+        targets: Array,
+        state: Sequence[State] | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, list[State], ModelCache]:
+        """Compute the mean loss of a stretch of text.
+
+        Parameters
+        ----------
+        tokens, targets : int arrays, (T, B)
+        state : list of (h, c), one a layer, optional
+            That of an earlier stretch; zeros by default.
+        rng : numpy.random.Generator, optional
+            With one this is a training pass (dropout and CMR draw their masks); without one it is deterministic.
+
+        Returns
+        -------
+        loss : scalar
+            Nats a token.
+        state : list of (h, c)
+        cache : ModelCache
+        """
+        h, state, (embedding, layers, top) = self._hidden(tokens, state, rng)
+        loss, softmax = self.softmax.forward(h, targets)
+        return loss, state, ModelCache(embedding, layers, top, softmax)
+
+    def _hidden(
+        self, tokens: Array, state: Sequence[State] | None, rng: np.random.Generator | None
+    ) -> tuple[Array, list[State], tuple[Array, list[tuple[Array | None, LSTMCache]], Array | None]]:
+        x, embedding = self.embedding.forward(tokens)
+        caches, states = [], []
+        for layer, s in zip(self.layers, state or [None] * len(self.layers), strict=True):
+            x, keep = self.dropout.forward(x, rng)
+            x, s, cache = layer.forward(x, s, rng)
+            states.append(s)
+            caches.append((keep, cache))
+        x, top = self.dropout.forward(x, rng)
+        return x, states, (embedding, caches, top)
+
+    def backward(self, cache: ModelCache, d_loss: float = 1.0) -> Params:
+        """Return the gradient of the loss by every parameter, under the keys of `params`."""
+        dx, softmax = self.softmax.backward(d_loss, cache.softmax)
+        dx = self.dropout.backward(dx, cache.dropout)
+        grads = {}
+        for k in reversed(range(len(self.layers))):
+            keep, layer = cache.layers[k]
+            dx, _, grads[f"layers.{k}"] = self.layers[k].backward(dx, layer)
+            dx = self.dropout.backward(dx, keep)
+        _, embedding = self.embedding.backward(dx, cache.embedding)
+        return {"embedding": embedding["E"]} | join(**grads, softmax=softmax)
+
+    def generate(
+        self, prompt: Array, length: int, rng: np.random.Generator, temperature: float = 1.0
+    ) -> Array:
+        """Continue a text.
+
+        Parameters
+        ----------
+        prompt : int array, (P,), P ≥ 1
+        length : int
+            How many tokens to add.
+        rng : numpy.random.Generator
+        temperature : float
+            Above 0; logits are divided by it.
+
+        Returns
+        -------
+        int array, (length,)
+        """
+        if temperature <= 0:
+            raise ValueError(f"generate: temperature must be above 0, got {temperature}")
+        state, tokens, text = None, np.asarray(prompt).reshape(-1, 1), np.empty(length, dtype=np.int64)
+        for k in range(length):
+            h, state, _ = self._hidden(tokens, state, None)
+            a = self.softmax.logits(h[-1, 0]).astype(np.float64) / temperature
+            p = np.exp(a - a.max())
+            text[k] = rng.choice(len(p), p=p / p.sum())
+            tokens = text[k : k + 1].reshape(1, 1)
+        return text
+
+    @property
+    def matrices(self) -> dict[str, Structure]:
+        """The weight structures by name: "layers.0.Wx", "layers.0.Wh", …"""
+        return {f"layers.{k}.{W}": getattr(layer, W) for k, layer in enumerate(self.layers) for W in ("Wx", "Wh")}
+
+    def to_csr(self) -> None:
+        """Switch every overlay to CSR storage, in place: the parameter keeps its name and holds the alive entries."""
+        for layer in self.layers:
+            layer.Wx, layer.Wh = layer.Wx.to_csr(), layer.Wh.to_csr()
+
+    @property
+    def params(self) -> Params:
+        """The arrays that are trained: "embedding", "layers.0.Wx.…", …, "softmax.W", "softmax.b"."""
+        layers = {f"layers.{k}": layer.params for k, layer in enumerate(self.layers)}
+        return {"embedding": self.embedding.E} | join(**layers, softmax=self.softmax.params)
+
+    @property
+    def constants(self) -> Params:
+        """Arrays that are saved and not trained: masks and CSR patterns."""
+        return join(**{f"layers.{k}": layer.constants for k, layer in enumerate(self.layers)})
+
+    def replace(self, params: Mapping[str, Array]) -> Self:
+        """Return the same model over other arrays, of any dtype."""
+        return type(self)(
+            self.embedding.replace({"E": params["embedding"]}),
+            [layer.replace(part(params, f"layers.{k}")) for k, layer in enumerate(self.layers)],
+            self.softmax.replace(part(params, "softmax")),
+            self.dropout.rate,
+        )
+
+    def astype(self, dtype: Any) -> Self:
+        """Return the same model with its parameters cast to a dtype."""
+        return self.replace({name: array.astype(dtype) for name, array in self.params.items()})
+
+    @classmethod
+    def for_compression(
+        cls,
+        V: int,
+        H: int,
+        kind: type[Structure] | None,
+        factor: float,
+        rng: np.random.Generator,
+        *,
+        layers: int = 1,
+        dropout: float = 0.0,
+        **lstm: Any,
+    ) -> Self:
+        """Make a model of V tokens and H units a layer, the embedding as wide, with compressed LSTM matrices.
+
+        `kind`, `factor` and the further arguments are those of `LSTM.for_compression`. The entries of the embedding and of
+        the softmax start with root mean square (3H)^-1/2, those of the softmax's bias at zero.
+        """
+        norm = (V * H / (3 * H)) ** 0.5
+        return cls(
+            Embedding(gaussian(rng, (V, H), norm)),
+            [LSTM.for_compression(H, H, kind, factor, rng, **lstm) for _ in range(layers)],
+            Softmax(gaussian(rng, (V, H), norm), np.zeros(V)),
+            dropout,
+        )

@@ -1,0 +1,182 @@
+"""Co-matrix dropout regularisation (CMR): while training, no row of z may lean on both co-matrices all the time.
+
+    z = b₁ ∘ (W_s x) + b₂ ∘ (S x),    b₁, b₂: (m) random, drawn anew for every row x
+
+A dropped row of a product W x is a row of diag(b) W, so a sampled pass is a pass through other matrices, which keep the
+contract: `DroppedRows` is diag(b / E b) W with a b for every row of x, `DroppedElements` is (K / E K) ∘ S. Their mean is
+the matrix itself (inverted scaling), so that nothing changes when training ends. With p the rate:
+
+    rows         b₁                              b₂                              E b
+    "both"       Bernoulli(1 - p)                Bernoulli(1 - p), independent   1 - p
+    "sparse"     1                               Bernoulli(1 - p)                1 - p
+    "exclusive"  on a share p of the rows a fair coin gives the row to one of    1 - p/2
+                 the two; on the others both are 1
+    "elements"   no rows: every entry of S is dropped with probability p, once a pass
+
+Source: the idea is Thakker et al.'s, "Doping", MLSys 2021, section on co-matrix dropout; which rows and at what rate the
+paper masks is not known to us, so the whole family is here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal, NoReturn, Self, get_args
+
+import numpy as np
+
+from refdope.structures.base import Array, Params, Structure
+
+Rows = Literal["both", "sparse", "exclusive", "elements"]
+Per = Literal["step", "sequence"]
+
+
+@dataclass(frozen=True)
+class CMR:
+    """What is dropped, how often, and for how long.
+
+    Parameters
+    ----------
+    rate : float
+        p, in [0, 1).
+    rows : {"both", "sparse", "exclusive", "elements"}
+        What p drops; see the table of this module.
+    per : {"step", "sequence"}
+        Whether a row mask is drawn for every step, or once for all steps of a sequence.
+    """
+
+    rate: float
+    rows: Rows = "both"
+    per: Per = "step"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"CMR: rate must be in [0, 1), got {self.rate}")
+        for name, choices in (("rows", get_args(Rows)), ("per", get_args(Per))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"CMR: {name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+
+    def sample(
+        self, structure: Structure, overlay: Structure, rng: np.random.Generator, lead: tuple[int, ...]
+    ) -> tuple[Structure, Structure]:
+        """Draw the masks of one pass, and return the two co-matrices as this pass sees them."""
+        p, m = self.rate, structure.shape[0]
+        drawn = (1, *lead[1:], m) if self.per == "sequence" and lead else (*lead, m)
+
+        def happens(probability: float, shape: tuple[int, ...] = drawn) -> Array:
+            # float32 whatever the weights are, so that a seed means the same masks in every dtype
+            return rng.random(shape, dtype=np.float32) < probability
+
+        def rows(W: Structure, b: Array, mean: float) -> DroppedRows:
+            return DroppedRows(W, np.broadcast_to(b, (*lead, m)), mean)  # a mask a sequence is the same at all t
+
+        if self.rows == "both":
+            return rows(structure, happens(1 - p), 1 - p), rows(overlay, happens(1 - p), 1 - p)
+        if self.rows == "sparse":
+            return structure, rows(overlay, happens(1 - p), 1 - p)
+        if self.rows == "exclusive":
+            shared, coin = happens(1 - p), happens(0.5)
+            return rows(structure, shared | coin, 1 - p / 2), rows(overlay, shared | ~coin, 1 - p / 2)
+        return structure, DroppedElements(overlay, happens(1 - p, overlay.params["overlay"].shape), 1 - p)
+
+
+class Sampled(Structure):
+    """A matrix W of one training pass: it has W's shape and parameters, and lasts for that pass only."""
+
+    def __init__(self, W: Structure) -> None:
+        self.W = W
+        self.shape = W.shape
+
+    @property
+    def params(self) -> Params:
+        """W's own arrays."""
+        return self.W.params
+
+    @property
+    def constants(self) -> Params:
+        """W's constants."""
+        return self.W.constants
+
+    @classmethod
+    def for_compression(cls, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise: a sampled pass is made by `sample`."""
+        raise TypeError(f"{cls.__name__}: made by W.sample(rng, lead), not for a compression factor")
+
+
+class DroppedRows(Sampled):
+    """diag(b / E b) W, with a b of its own for every row of x.
+
+    Parameters
+    ----------
+    W : Structure, (m, n)
+    b : bool array, (…, m)
+        Over the leading axes of the pass.
+    mean : float
+        E b.
+    """
+
+    def __init__(self, W: Structure, b: Array, mean: float) -> None:
+        super().__init__(W)
+        self.b, self.mean = b, mean
+
+    def _forward(self, x: Array) -> Array:
+        return self._drop(self.W._forward(x))
+
+    def _adjoint(self, dy: Array) -> Array:
+        return self.W._adjoint(self._drop(dy))
+
+    def _gradient(self, x: Array, dy: Array) -> Params:
+        return self.W._gradient(x, self._drop(dy))
+
+    def _drop(self, y: Array) -> Array:
+        if len(y) != prod(self.b.shape[:-1]):
+            raise ValueError(f"this pass was sampled for leading axes {self.b.shape[:-1]}, got {len(y)} rows")
+        kept = y.reshape(self.b.shape) * self.b  # (R, m) -> (…, m)
+        kept *= 1 / self.mean
+        return kept.reshape(y.shape)
+
+    def to_dense(self) -> Array:
+        """Return the matrix that every row of x meets, (…, m, n)."""
+        return (self.b / self.mean)[..., None] * self.W.to_dense()
+
+    def replace(self, params: Mapping[str, Array]) -> Self:
+        """Return the same pass over other arrays."""
+        return type(self)(self.W.replace(params), self.b, self.mean)
+
+    def at(self, t: int) -> "DroppedRows":
+        """Return step t of the pass."""
+        return DroppedRows(self.W, self.b[t], self.mean)
+
+
+class DroppedElements(Sampled):
+    """(K / E K) ∘ S, one K for the whole pass.
+
+    Parameters
+    ----------
+    W : Overlay or SparseOverlay, (m, n)
+    keep : bool array
+        K, of the shape of the parameter "overlay".
+    mean : float
+        E K.
+    """
+
+    def __init__(self, W: Structure, keep: Array, mean: float) -> None:
+        super().__init__(W)
+        self.keep, self.mean = keep, mean
+        self.thinned = W.replace({"overlay": W.params["overlay"] * keep * (1 / mean)})
+
+    def _forward(self, x: Array) -> Array:
+        return self.thinned._forward(x)
+
+    def _adjoint(self, dy: Array) -> Array:
+        return self.thinned._adjoint(dy)
+
+    def _gradient(self, x: Array, dy: Array) -> Params:
+        return {"overlay": self.W._gradient(x, dy)["overlay"] * self.keep * (1 / self.mean)}
+
+    def to_dense(self) -> Array:
+        """Return the matrix of this pass, (m, n)."""
+        return self.thinned.to_dense()
+
+    def replace(self, params: Mapping[str, Array]) -> Self:
+        """Return the same pass over other values."""
+        return type(self)(self.W.replace(params), self.keep, self.mean)

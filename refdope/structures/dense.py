@@ -1,0 +1,49 @@
+"""Dense: the matrix itself, the baseline of every comparison.
+
+    W: (m, n)        m·n parameters, m·n multiply-adds a row
+"""
+
+from typing import Self
+
+import numpy as np
+
+from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian, out_of_reach
+
+
+class Dense(Structure):
+    """An unstructured matrix.
+
+    Parameters
+    ----------
+    W : array, (m, n)
+    """
+
+    names = ("W",)
+
+    def __init__(self, W: Array) -> None:
+        check_axes("Dense", W=(W, 2))
+        self.W = W
+        self.shape = W.shape
+
+    def _forward(self, x: Array) -> Array:
+        return x @ self.W.T
+
+    def _adjoint(self, dy: Array) -> Array:
+        return dy @ self.W
+
+    def _gradient(self, x: Array, dy: Array) -> Params:
+        return {"W": dy.T @ x}
+
+    def to_dense(self) -> Array:
+        """Return W as an (m, n) array."""
+        return self.W
+
+    @classmethod
+    def for_compression(
+        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+    ) -> Self:
+        """Make a Gaussian matrix; only factor 1 can be had. See `Structure.for_compression`."""
+        m, n = shape
+        if budget("Dense", shape, factor) < m * n:
+            raise out_of_reach("Dense", shape, factor, m * n)
+        return cls(gaussian(rng, (m, n), entry_std(std, n) * (m * n) ** 0.5))

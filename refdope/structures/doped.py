@@ -1,0 +1,124 @@
+"""Doped: a structured matrix plus an overlay.
+
+    W = W_s + S,    z = W_s x + S x
+
+    forward     y  = W_s x + S x
+    adjoint     dx = W_sᵀ dy + Sᵀ dy
+    gradient    those of the two co-matrices, each by the same dy
+
+    compression factor = m·n / (|θ_s| + nnz S)
+
+With a `CMR`, a training pass goes through z = b₁ ∘ (W_s x) + b₂ ∘ (S x) instead: `sample` draws b₁ and b₂ for all rows at
+once, and what it returns is again a sum of two matrices.
+
+Source: Thakker, Whatmough, Liu, Mattina, Beu, "Doping: a technique for extreme compression of LSTM models using sparse
+structured additive matrices", MLSys 2021, arXiv 2102.07071.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from refdope.structures.base import Array, Params, Structure, entry_std
+from refdope.structures.cmr import CMR
+from refdope.structures.kronecker import Kronecker
+from refdope.structures.overlay import Overlay
+
+
+class Doped(Structure):
+    """The sum of a structure and an overlay.
+
+    Parameters
+    ----------
+    structure : Structure, (m, n)
+    overlay : Overlay or SparseOverlay, (m, n)
+        Its parameter and its constants keep their names; the structure's keep theirs.
+    cmr : CMR, optional
+        What a training pass drops. An attribute that may be set, as when the rate is annealed.
+    """
+
+    def __init__(self, structure: Structure, overlay: Structure, cmr: CMR | None = None) -> None:
+        if structure.shape != overlay.shape:
+            raise ValueError(f"Doped: structure and overlay must share a shape, got {structure.shape}, {overlay.shape}")
+        self.structure, self._overlay, self.cmr = structure, overlay, cmr
+        self.shape = structure.shape
+
+    def _forward(self, x: Array) -> Array:
+        return self.structure._forward(x) + self._overlay._forward(x)
+
+    def _adjoint(self, dy: Array) -> Array:
+        return self.structure._adjoint(dy) + self._overlay._adjoint(dy)
+
+    def _gradient(self, x: Array, dy: Array) -> Params:
+        return self.structure._gradient(x, dy) | self._overlay._gradient(x, dy)
+
+    def sample(self, rng: np.random.Generator, lead: tuple[int, ...]) -> Structure:
+        """Draw the CMR masks of one training pass over rows with these leading axes."""
+        if self.cmr is None or self.cmr.rate == 0:
+            return self
+        return Doped(*self.cmr.sample(self.structure, self._overlay, rng, lead))
+
+    def at(self, t: int) -> Structure:
+        """Return step t of a sampled pass."""
+        structure, overlay = self.structure.at(t), self._overlay.at(t)
+        if structure is self.structure and overlay is self._overlay:
+            return self
+        return Doped(structure, overlay)
+
+    def to_dense(self) -> Array:
+        """Return W as an (m, n) array."""
+        return self.structure.to_dense() + self._overlay.to_dense()
+
+    @property
+    def overlay(self) -> Any:
+        """S: an Overlay, or a SparseOverlay after `to_csr`."""
+        return self._overlay
+
+    def to_csr(self) -> "Doped":
+        """Return the same matrix, its overlay in CSR storage."""
+        return Doped(self.structure, self._overlay.to_csr(), self.cmr)
+
+    @property
+    def params(self) -> Params:
+        """The structure's parameters, and "overlay"."""
+        return self.structure.params | self._overlay.params
+
+    @property
+    def constants(self) -> Params:
+        """The constants of both."""
+        return self.structure.constants | self._overlay.constants
+
+    def replace(self, params: Mapping[str, Array]) -> Self:
+        """Return the same sum over other arrays."""
+        return type(self)(self.structure.replace(params), self._overlay.replace(params), self.cmr)
+
+    @property
+    def n_params(self) -> int:
+        """How many numbers are trained."""
+        return self.structure.n_params + self._overlay.n_params
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for one row of x."""
+        return self.structure.macs + self._overlay.macs
+
+    @classmethod
+    def for_compression(
+        cls,
+        shape: tuple[int, int],
+        factor: float,
+        rng: np.random.Generator,
+        std: float | None = None,
+        *,
+        kind: type[Structure] = Kronecker,
+        cmr: CMR | None = None,
+        **how: Any,
+    ) -> Self:
+        """Make the start of training: a structure that fits the factor under an overlay in which every entry is alive.
+
+        Annealing brings the overlay down to the m·n / factor - |θ_s| entries that the structure leaves. The variance of
+        W's entries, std², is shared equally: half is W_s, half is S. `how` goes to `kind.for_doping`.
+        """
+        half = entry_std(std, shape[1]) * 0.5**0.5
+        return cls(kind.for_doping(shape, factor, rng, half, **how), Overlay.dense(shape, rng, half), cmr)

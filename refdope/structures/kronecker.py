@@ -1,0 +1,157 @@
+"""Kronecker product: two small factors that repeat each other over the whole matrix.
+
+    W = A ⊗ B,    A: (m1, n1),  B: (m2, n2),  W: (m1·m2, n1·n2),    W[i·m2 + p, j·n2 + q] = A[i, j] · B[p, q]
+
+W is never formed. With x read row by row as a matrix X: (n1, n2), and y as Y: (m1, m2),
+
+    forward     Y  = A X Bᵀ
+    adjoint     dX = Aᵀ dY B                       since (A ⊗ B)ᵀ = Aᵀ ⊗ Bᵀ
+    gradient    dA = dY (X Bᵀ)ᵀ,    dB = (Aᵀ dY)ᵀ X
+
+m1·n1 + m2·n2 parameters, and rank(A ⊗ B) = rank A · rank B: (16, 16) ⊗ (16, 16) can be of full rank 256 where
+(32, 8) ⊗ (8, 32), with as many parameters, has rank 64 at most.
+
+Source: Thakker et al., "Compressing RNNs for IoT devices by 15-38x using Kronecker products", arXiv 1906.02876;
+Thakker et al., "Doping: a technique for extreme compression of LSTM models", MLSys 2021.
+"""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian, out_of_reach
+
+
+class Factoring(NamedTuple):
+    """Shapes A: (m1, n1) and B: (m2, n2) of a Kronecker product."""
+
+    m1: int
+    n1: int
+    m2: int
+    n2: int
+
+    @property
+    def n_params(self) -> int:
+        """Parameters of the two factors."""
+        return self.m1 * self.n1 + self.m2 * self.n2
+
+    @property
+    def rank(self) -> int:
+        """The rank of A ⊗ B when both factors have the rank that they can have."""
+        return min(self.m1, self.n1) * min(self.m2, self.n2)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of A X Bᵀ for one x, in the cheaper of its two orders."""
+        m1, n1, m2, n2 = self
+        return min(m2 * n1 * (n2 + m1), m1 * n2 * (n1 + m2))
+
+    def __str__(self) -> str:
+        return f"({self.m1}, {self.n1}) ⊗ ({self.m2}, {self.n2})"
+
+
+class Kronecker(Structure):
+    """The Kronecker product `np.kron(A, B)` of two rectangular factors.
+
+    Parameters
+    ----------
+    A : array, (m1, n1)
+    B : array, (m2, n2)
+    """
+
+    names = ("A", "B")
+
+    def __init__(self, A: Array, B: Array) -> None:
+        check_axes("Kronecker", A=(A, 2), B=(B, 2))
+        self.A, self.B = A, B
+        self.factoring = Factoring(*A.shape, *B.shape)
+        m1, n1, m2, n2 = self.factoring
+        self.shape = (m1 * m2, n1 * n2)
+
+    def _forward(self, x: Array) -> Array:
+        return _product(self.A, x, self.B.T)
+
+    def _adjoint(self, dy: Array) -> Array:
+        return _product(self.A.T, dy, self.B)
+
+    def _gradient(self, x: Array, dy: Array) -> Params:
+        m1, n1, m2, n2 = self.factoring
+        dY = dy.reshape(-1, m1, m2)  # (R, m) -> (R, m1, m2)
+        X = x.reshape(-1, n2)  # (R, n) -> (R·n1, n2)
+        XB = (X @ self.B.T).reshape(-1, n1, m2)  # (R, n1, m2)
+        AdY = (self.A.T @ dY).reshape(-1, m2)  # (R·n1, m2)
+        return {"A": (dY @ XB.swapaxes(1, 2)).sum(0), "B": AdY.T @ X}
+
+    def to_dense(self) -> Array:
+        """Return W as an (m, n) array, `np.kron(A, B)`."""
+        return np.kron(self.A, self.B)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for one row of x, in the cheaper order of the two products."""
+        return self.factoring.macs
+
+    @staticmethod
+    def factorings(shape: tuple[int, int]) -> list[Factoring]:
+        """List every pair of factor shapes whose product has this shape and fewer parameters than it, fewest first."""
+        m, n = shape
+        every = (
+            Factoring(m // m2, n // n2, m2, n2)
+            for m2 in range(1, m + 1)
+            if m % m2 == 0
+            for n2 in range(1, n + 1)
+            if n % n2 == 0
+        )
+        return sorted((f for f in every if f.n_params < m * n), key=lambda f: (f.n_params, f.macs))
+
+    @classmethod
+    def for_compression(
+        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+    ) -> Self:
+        """Make the product of highest rank that fits; of several, the one with most parameters, then fewest multiply-adds.
+
+        The factors are Gaussian with ‖A‖ = ‖B‖. See `Structure.for_compression`.
+        """
+        every, most = cls.factorings(shape), budget("Kronecker", shape, factor)
+        fitting = [f for f in every if f.n_params <= most]
+        if not fitting:
+            raise _refusal(shape, factor, every)
+        return cls._drawn(max(fitting, key=lambda f: (f.rank, f.n_params, -f.macs)), rng, std)
+
+    @classmethod
+    def for_doping(
+        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+    ) -> Self:
+        """Make the smallest product of full rank: nearly all of the m·n / factor parameters are left to the overlay."""
+        most = budget("Kronecker", shape, factor)
+        full = [f for f in cls.factorings(shape) if f.rank == min(shape)]
+        if not full or full[0].n_params > most:
+            raise _refusal(shape, factor, full, "full-rank ")
+        return cls._drawn(full[0], rng, std)
+
+    @classmethod
+    def _drawn(cls, f: Factoring, rng: np.random.Generator, std: float | None) -> Self:
+        m1, n1, m2, n2 = f
+        norm_W = entry_std(std, n1 * n2) * (m1 * m2 * n1 * n2) ** 0.5
+        norm = norm_W**0.5  # ‖A ⊗ B‖ = ‖A‖ ‖B‖
+        return cls(gaussian(rng, (m1, n1), norm), gaussian(rng, (m2, n2), norm))
+
+
+def _product(A: Array, x: Array, Bt: Array) -> Array:
+    """Y = A X Bᵀ for every row of x, in the cheaper order: (R, n1·n2) -> (R, m1·m2)."""
+    (m1, n1), (n2, m2) = A.shape, Bt.shape
+    if m2 * n1 * (n2 + m1) <= m1 * n2 * (n1 + m2):
+        XB = (x.reshape(-1, n2) @ Bt).reshape(-1, n1, m2)  # (R·n1, n2) -> (R, n1, m2)
+        return (A @ XB).reshape(-1, m1 * m2)  # (R, m1, m2) -> (R, m)
+    AX = A @ x.reshape(-1, n1, n2)  # (R, m1, n2)
+    return (AX.reshape(-1, n2) @ Bt).reshape(-1, m1 * m2)  # (R·m1, n2) -> (R, m)
+
+
+def _refusal(shape: tuple[int, int], factor: float, having: list[Factoring], kind: str = "") -> ValueError:
+    """Say which factorings can be had instead."""
+    m, n = shape
+    if not having:
+        return ValueError(f"Kronecker: shape {shape} has no {kind}factoring with fewer than {m * n} parameters")
+    some = ", ".join(f"{f} ({m * n / f.n_params:.4g}x)" for f in having[:5])
+    hint = f"; its {kind}factorings: {some}{', …' if len(having) > 5 else ''}"
+    return out_of_reach("Kronecker", shape, factor, having[0].n_params, hint)

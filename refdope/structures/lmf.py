@@ -1,0 +1,60 @@
+"""Low-rank matrix factorisation (LMF).
+
+    W = U V,    U: (m, r),  V: (r, n)        r·(m + n) parameters and multiply-adds
+
+    forward     y  = U (V x)
+    adjoint     dx = Vᵀ (Uᵀ dy)
+    gradient    dU = dy (V x)ᵀ,    dV = (Uᵀ dy) xᵀ        (for one row; the rows are summed)
+"""
+
+from typing import Self
+
+import numpy as np
+
+from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian, out_of_reach
+
+
+class LMF(Structure):
+    """The product `U @ V` of rank r.
+
+    Parameters
+    ----------
+    U : array, (m, r)
+    V : array, (r, n)
+    """
+
+    names = ("U", "V")
+
+    def __init__(self, U: Array, V: Array) -> None:
+        check_axes("LMF", U=(U, 2), V=(V, 2))
+        if U.shape[1] != V.shape[0]:
+            raise ValueError(f"LMF: U must have as many columns as V has rows, got shapes {U.shape} and {V.shape}")
+        self.U, self.V = U, V
+        self.shape = (U.shape[0], V.shape[1])
+
+    def _forward(self, x: Array) -> Array:
+        return (x @ self.V.T) @ self.U.T
+
+    def _adjoint(self, dy: Array) -> Array:
+        return (dy @ self.U) @ self.V
+
+    def _gradient(self, x: Array, dy: Array) -> Params:
+        return {"U": dy.T @ (x @ self.V.T), "V": (dy @ self.U).T @ x}
+
+    def to_dense(self) -> Array:
+        """Return W as an (m, n) array, `U @ V`."""
+        return self.U @ self.V
+
+    @classmethod
+    def for_compression(
+        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+    ) -> Self:
+        """Make the product of the highest rank that fits, with ‖U‖ = ‖V‖. See `Structure.for_compression`."""
+        m, n = shape
+        r = min(budget("LMF", shape, factor) // (m + n), m, n)
+        if r < 1:
+            raise out_of_reach("LMF", shape, factor, m + n)
+        U, V = gaussian(rng, (m, r), 1.0), gaussian(rng, (r, n), 1.0)
+        norm = np.sqrt(np.vdot(U.T @ U, V @ V.T))  # ‖U V‖² = tr(UᵀU VVᵀ)
+        root = (entry_std(std, n) * (m * n) ** 0.5 / norm) ** 0.5
+        return cls(U * root, V * root)

@@ -1,0 +1,192 @@
+"""Overlay: a sparse matrix of free entries, stored dense while it is annealed and as CSR when its pattern is final.
+
+    S = M ∘ V,    M: (m, n) of 0 and 1
+
+    forward     y  = S x
+    adjoint     dx = Sᵀ dy
+    gradient    dV = M ∘ (dy xᵀ)        (for one row; the rows are summed): an entry that was dropped is never moved again
+
+An `Overlay` keeps V and M as (m, n) arrays: most entries are alive for most of the ramp. `to_csr()`, once the mask is
+final, gives a `SparseOverlay`, whose parameter is the k values alone. An overlay with no structure under it is a pruned
+matrix: Zhu and Gupta, "To prune, or not to prune", arXiv 1710.01878.
+"""
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian
+
+
+class Overlay(Structure):
+    """The masked matrix M ∘ V, in dense storage.
+
+    Parameters
+    ----------
+    values : array, (m, n)
+        V. Used as it is when it is zero wherever the mask is; otherwise a copy with zeros there is.
+    mask : bool array, (m, n)
+        M: which entries are alive.
+    """
+
+    names = ("overlay",)
+
+    def __init__(self, values: Array, mask: Array) -> None:
+        check_axes("Overlay", values=(values, 2))
+        if values.shape != mask.shape or mask.dtype != bool:
+            raise ValueError(
+                f"Overlay: mask must be a bool array of shape {values.shape}, got {mask.dtype} of shape {mask.shape}"
+            )
+        self.values = values if not values[~mask].any() else np.where(mask, values, 0)
+        self.mask = mask
+        self.shape = values.shape
+
+    def _forward(self, x: Array) -> Array:
+        return x @ self.values.T
+
+    def _adjoint(self, dy: Array) -> Array:
+        return dy @ self.values
+
+    def _gradient(self, x: Array, dy: Array) -> Params:
+        d_values = dy.T @ x
+        d_values *= self.mask
+        return {"overlay": d_values}
+
+    def to_dense(self) -> Array:
+        """Return S as an (m, n) array."""
+        return self.values
+
+    @property
+    def params(self) -> Params:
+        """V, under "overlay"."""
+        return {"overlay": self.values}
+
+    @property
+    def constants(self) -> Params:
+        """M, under "mask"."""
+        return {"mask": self.mask}
+
+    def replace(self, params: Mapping[str, Array]) -> Self:
+        """Return the overlay with the same mask (the same array) over other values."""
+        return type(self)(params["overlay"], self.mask)
+
+    @property
+    def n_params(self) -> int:
+        """How many entries are alive."""
+        return int(np.count_nonzero(self.mask))
+
+    @property
+    def overlay(self) -> "Overlay":
+        """Itself."""
+        return self
+
+    def prune(self, keep: int) -> None:
+        """Keep the `keep` entries of largest magnitude among those alive, ties to the lowest index.
+
+        The others are set to zero, in place, and stay so; `mask` becomes a new array. An optimiser's arrays of this
+        shape follow by the same rule, `a[~mask] = 0`.
+
+        Raises
+        ------
+        ValueError
+            If fewer entries are alive, or keep is negative.
+        """
+        alive = np.flatnonzero(self.mask)
+        if not 0 <= keep <= alive.size:
+            raise ValueError(f"Overlay.prune: keep must be from 0 to {alive.size}, the entries alive, got {keep}")
+        if keep < alive.size:
+            size = np.abs(self.values.ravel()[alive])
+            edge = np.partition(size, -keep)[-keep] if keep else np.inf  # the smallest magnitude that is kept
+            ties = np.flatnonzero(size == edge)
+            dropped = size < edge
+            dropped[ties[keep - np.count_nonzero(size > edge) :]] = True
+            self.mask = self.mask.copy()
+            self.mask.ravel()[alive[dropped]] = False
+            self.values[~self.mask] = 0
+
+    def to_csr(self) -> "SparseOverlay":
+        """Return the same matrix in CSR storage with the mask's pattern; zeros that are alive stay entries."""
+        rows_end = np.concatenate([[0], np.cumsum(self.mask.sum(1))]).astype(np.int32)
+        columns = np.nonzero(self.mask)[1].astype(np.int32)
+        return SparseOverlay(csr_array((self.values[self.mask], columns, rows_end), shape=self.shape))
+
+    @classmethod
+    def dense(cls, shape: tuple[int, int], rng: np.random.Generator, std: float | None = None) -> Self:
+        """Make the Gaussian overlay with every entry alive that training starts from."""
+        m, n = shape
+        return cls(gaussian(rng, (m, n), entry_std(std, n) * (m * n) ** 0.5), np.ones((m, n), dtype=bool))
+
+    @classmethod
+    def for_compression(
+        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+    ) -> Self:
+        """Make a Gaussian overlay with exactly ⌊m·n / factor⌋ entries at random places, std being that of all m·n.
+
+        This is the random sparse matrix that pruning is compared to; annealing starts from `Overlay.dense`.
+        """
+        m, n = shape
+        mask = np.zeros(m * n, dtype=bool)
+        mask[rng.choice(m * n, budget("Overlay", shape, factor), replace=False)] = True
+        values = np.zeros(m * n)
+        values[mask] = gaussian(rng, (np.count_nonzero(mask),), entry_std(std, n) * (m * n) ** 0.5)
+        return cls(values.reshape(m, n), mask.reshape(m, n))
+
+
+class SparseOverlay(Structure):
+    """The matrix S over a CSR array; its parameter is `csr.data`, updated in place.
+
+    Parameters
+    ----------
+    csr : scipy.sparse.csr_array, (m, n)
+    """
+
+    names = ("overlay",)
+
+    def __init__(self, csr: "csr_array") -> None:
+        if getattr(csr, "format", None) != "csr":
+            raise TypeError(f"SparseOverlay: csr must be a scipy.sparse CSR array, got {type(csr).__name__}")
+        self.csr = csr
+        self.shape = csr.shape
+
+    def _forward(self, x: Array) -> Array:
+        return np.ascontiguousarray((self.csr @ x.T).T)  # SciPy multiplies columns: (m, n) @ (n, R) -> (m, R)
+
+    def _adjoint(self, dy: Array) -> Array:
+        return np.ascontiguousarray((self.csr.T @ dy.T).T)  # csr.T is the same arrays read as CSC, not a copy
+
+    def _gradient(self, x: Array, dy: Array) -> Params:
+        row = np.repeat(np.arange(self.shape[0]), np.diff(self.csr.indptr))
+        return {"overlay": (dy.T @ x)[row, self.csr.indices]}  # all m·n entries, then the k wanted: one fast product
+
+    def to_dense(self) -> Array:
+        """Return S as an (m, n) array."""
+        return self.csr.toarray()
+
+    @property
+    def params(self) -> Params:
+        """The k values, under "overlay", in row-major order."""
+        return {"overlay": self.csr.data}
+
+    @property
+    def constants(self) -> Params:
+        """The pattern: "indices" (column of every value) and "indptr" (where every row begins)."""
+        return {"indices": self.csr.indices, "indptr": self.csr.indptr}
+
+    def replace(self, params: Mapping[str, Array]) -> Self:
+        """Return the overlay with the same pattern (the same arrays) over other values."""
+        csr = csr_array((params["overlay"], self.csr.indices, self.csr.indptr), shape=self.shape)
+        return type(self)(csr)
+
+    @property
+    def overlay(self) -> "SparseOverlay":
+        """Itself."""
+        return self
+
+    @classmethod
+    def for_compression(
+        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+    ) -> Self:
+        """Make the CSR form of `Overlay.for_compression`."""
+        return cls(Overlay.for_compression(shape, factor, rng, std).to_csr().csr)
