@@ -1,0 +1,77 @@
+"""What a model costs: parameters, bytes, multiply-adds, and what that is against the dense model of the same size.
+
+Papers count the parameters of the LSTM matrices alone. A reader also wants to know what indices cost and what is left of
+the factor once embedding and softmax are counted; both are told apart here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from refdope.models.language_model import LanguageModel
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Sizes of a language model.
+
+    Attributes
+    ----------
+    lstm_params : int
+        Numbers trained in the LSTM matrices, biases left out.
+    lstm_factor : float
+        Entries of these matrices over `lstm_params`: the compression factor as papers count it.
+    lstm_bytes : int
+        Bytes of these matrices as stored, masks or CSR indices included.
+    lstm_bytes_factor : float
+        Bytes of the dense matrices over `lstm_bytes`.
+    params : int
+        Numbers trained in the whole model.
+    factor : float
+        Parameters of the dense model of the same size over `params`.
+    macs : int
+        Multiply-adds of all matrix products for one token.
+    """
+
+    lstm_params: int
+    lstm_factor: float
+    lstm_bytes: int
+    lstm_bytes_factor: float
+    params: int
+    factor: float
+    macs: int
+
+
+def cost(model: LanguageModel) -> Cost:
+    """Return the sizes of a model as it is stored now."""
+    matrices = model.matrices.values()
+    entries = sum(W.shape[0] * W.shape[1] for W in matrices)
+    lstm_params = sum(W.n_params for W in matrices)
+    lstm_bytes = sum(W.nbytes for W in matrices)
+    rest = sum(layer.b.size for layer in model.layers)
+    rest += model.embedding.E.size + model.softmax.W.size + model.softmax.b.size
+    itemsize = model.embedding.E.itemsize
+    return Cost(
+        lstm_params,
+        entries / lstm_params,
+        lstm_bytes,
+        entries * itemsize / lstm_bytes,
+        lstm_params + rest,
+        (entries + rest) / (lstm_params + rest),
+        sum(W.macs for W in matrices) + model.softmax.W.size,
+    )
+
+
+def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Lay out rows that share their keys as a Markdown table, the first column to the left, the others to the right."""
+    rows = list(rows)
+    names = list(rows[0])
+    cells = [names, *([str(row[name]) for name in names] for row in rows)]
+    widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
+    lines = ["| " + " | ".join(_pad(line, widths)) + " |" for line in cells]
+    rule = "|" + "|".join("-" * (w + 1) + ("-" if k == 0 else ":") for k, w in enumerate(widths)) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _pad(line: list[str], widths: list[int]) -> list[str]:
+    return [cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(line, widths, strict=True))]

@@ -1,0 +1,1 @@
+def demo_figure(a,b): pass

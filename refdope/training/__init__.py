@@ -1,0 +1,17 @@
+"""Optimisers, the sparsity ramp, and the training loop."""
+
+from refdope.training.annealing import Annealer, CubicRamp
+from refdope.training.optimizers import SGD, Adam, LinearDecay, Optimizer, ZarembaDecay
+from refdope.training.trainer import Trainer, evaluate
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Annealer",
+    "CubicRamp",
+    "LinearDecay",
+    "Optimizer",
+    "Trainer",
+    "ZarembaDecay",
+    "evaluate",
+]

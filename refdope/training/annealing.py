@@ -1,0 +1,128 @@
+"""Annealing: the overlay starts dense and is pruned while training, along a cubic ramp, to what the factor leaves to it.
+
+With N = m·n entries, of which k_f are kept in the end, and t₀, t₁ the ends of the ramp:
+
+    k_f  = ⌊N / factor⌋ - |θ_s|                                        what W_s does not need of the budget
+    k(t) = k_f + (N - k_f) (1 - (t - t₀) / (t₁ - t₀))³                 entries alive, at t = t₀, t₀ + Δt, …, t₁
+
+At every such t the entries of largest magnitude among those alive are kept (`Overlay.prune`). At t₁ the mask is final and
+the overlay goes over to CSR storage. In terms of sparsity s = 1 - k / N this is the schedule of Zhu and Gupta, "To prune,
+or not to prune", arXiv 1710.01878, with s_i = 0.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from refdope.models.language_model import LanguageModel
+from refdope.structures.base import Array, Structure, budget
+from refdope.training.optimizers import Optimizer
+
+CMRSchedule = Literal["constant", "ramp", "annealed"]
+
+
+@dataclass(frozen=True)
+class CubicRamp:
+    """When entries go.
+
+    Parameters
+    ----------
+    start, end : int
+        t₀ and t₁, in training steps.
+    interval : int
+        Δt.
+    """
+
+    start: int
+    end: int
+    interval: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.start < self.end and self.interval >= 1):
+            raise ValueError(
+                f"CubicRamp: needs 0 <= start < end and interval >= 1, got {self.start}, {self.end}, {self.interval}"
+            )
+
+    def progress(self, step: int) -> float:
+        """Return how much of the ramp has passed, from 0 to 1."""
+        return min(max((step - self.start) / (self.end - self.start), 0.0), 1.0)
+
+    def due(self, step: int) -> bool:
+        """Whether entries go at this step."""
+        return step == self.end or (self.start < step < self.end and (step - self.start) % self.interval == 0)
+
+    def kept(self, step: int, size: int, final: int) -> int:
+        """Return k(t), rounded to a whole number."""
+        return final + round((size - final) * (1 - self.progress(step)) ** 3)
+
+
+class Annealer:
+    """Prunes the overlays of a model along a ramp, and sets the rate of its CMR.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        Its overlays are annealed; a model without any is left alone.
+    factor : float
+        The compression factor of every doped (or pruned) matrix at the end of the ramp.
+    ramp : CubicRamp
+    cmr : {"constant", "ramp", "annealed"}
+        The rate of a doped matrix's CMR: as it is throughout; as it is until the ramp ends, then zero; or falling
+        linearly along the ramp, to zero.
+
+    Raises
+    ------
+    ValueError
+        If the structure under an overlay leaves nothing of the budget.
+    """
+
+    def __init__(
+        self, model: LanguageModel, factor: float, ramp: CubicRamp, cmr: CMRSchedule = "constant"
+    ) -> None:
+        if cmr not in get_args(CMRSchedule):
+            raise ValueError(f"Annealer: cmr must be one of {', '.join(get_args(CMRSchedule))}, got {cmr!r}")
+        self.model, self.ramp, self.cmr = model, ramp, cmr
+        self.final = {name: _left(name, W, factor) for name, W in self._doped().items()}
+        self.masks = {name: W.cmr for name, W in self._doped().items() if getattr(W, "cmr", None)}
+
+    def _doped(self) -> dict[str, Structure]:
+        return {name: W for name, W in self.model.matrices.items() if W.overlay is not None}
+
+    def update(self, optimizer: Optimizer, step: int) -> bool:
+        """Do what is due after `step` updates; return whether entries were pruned."""
+        doped = self._doped()
+        for name, cmr in self.masks.items():
+            doped[name].cmr = replace(cmr, rate=self._rate(cmr.rate, step))  # type: ignore[attr-defined]
+        if not self.final or not self.ramp.due(step):
+            return False
+        for name, W in doped.items():
+            W.overlay.prune(self.ramp.kept(step, W.shape[0] * W.shape[1], self.final[name]))
+            alive = W.overlay.mask
+            optimizer.remap(f"{name}.overlay", lambda a, alive=alive: _clear(a, ~alive))  # type: ignore[misc]
+            if step == self.ramp.end:
+                optimizer.remap(f"{name}.overlay", lambda a, alive=alive: a[alive])  # type: ignore[misc]
+        if step == self.ramp.end:
+            self.model.to_csr()
+        return True
+
+    def _rate(self, rate: float, step: int) -> float:
+        if self.cmr == "annealed":
+            return rate * (1 - self.ramp.progress(step))
+        return 0.0 if self.cmr == "ramp" and step >= self.ramp.end else rate
+
+
+def _left(name: str, W: Structure, factor: float) -> int:
+    """Return k_f, the entries that the structure under an overlay leaves to it."""
+    structure = W.n_params - W.overlay.n_params
+    left = budget("annealing", W.shape, factor) - structure
+    if left < 0:
+        m, n = W.shape
+        raise ValueError(
+            f"annealing: factor {factor:g} leaves {m * n / factor:.0f} parameters to {name}, "
+            f"but its structure alone has {structure} (factor {m * n / structure:.4g} at most)"
+        )
+    return left
+
+
+def _clear(a: Array, dead: Array) -> Array:
+    a[dead] = 0
+    return a

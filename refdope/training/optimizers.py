@@ -1,0 +1,143 @@
+"""Optimisers, gradient clipping and learning-rate schedules.
+
+    clipping    g ← g · min(1, clip / ‖g‖),    ‖g‖ over all parameters together
+    SGD         θ ← θ - lr g
+    Adam        m ← β₁ m + (1 - β₁) g,   v ← β₂ v + (1 - β₂) g²,   θ ← θ - lr (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
+
+Parameters are updated in place. When an overlay is pruned or switched to CSR, the optimiser's arrays of that parameter
+follow it through `remap`.
+
+Sources: Pascanu et al. 2013 (clipping); Kingma and Ba 2015 (Adam); Zaremba et al., arXiv 1409.2329 (decay).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from refdope.structures.base import Array, Params
+
+
+class Optimizer(ABC):
+    """What SGD and Adam share.
+
+    Parameters
+    ----------
+    clip : float
+        The largest global norm of a gradient; longer ones are scaled down to it.
+
+    Attributes
+    ----------
+    arrays : dict of dict
+        Moments by kind, then by parameter.
+    steps : int
+        Updates made.
+    """
+
+    def __init__(self, clip: float = 5.0) -> None:
+        if not clip > 0:
+            raise ValueError(f"{type(self).__name__}: clip must be above 0, got {clip}")
+        self.clip, self.steps = clip, 0
+        self.arrays: dict[str, Params] = {}
+
+    def step(self, params: Mapping[str, Array], grads: Params, lr: float) -> float:
+        """Update the parameters in place; the gradients are used up.
+
+        Parameters
+        ----------
+        params, grads : dict of arrays
+        lr : float
+
+        Returns
+        -------
+        float
+            The global norm of the gradient, before clipping.
+
+        Raises
+        ------
+        FloatingPointError
+            If that norm is not finite; nothing has been changed then.
+        """
+        norm = float(np.sqrt(sum(np.vdot(g, g).astype(np.float64) for g in grads.values())))
+        if not np.isfinite(norm):
+            raise FloatingPointError(f"training diverged: the gradient's norm is {norm} at step {self.steps}")
+        self.steps += 1
+        for name, g in grads.items():
+            if norm > self.clip:
+                g *= self.clip / norm
+            self._update(name, params[name], g, lr)
+        return norm
+
+    @abstractmethod
+    def _update(self, name: str, param: Array, g: Array, lr: float) -> None:
+        """Update one parameter in place; g may be overwritten."""
+
+    def remap(self, name: str, follow: Callable[[Array], Array]) -> None:
+        """Pass every array that is kept for a parameter through a function: `a[~mask] = 0`, or `a[mask]`."""
+        for table in self.arrays.values():
+            if name in table:
+                table[name] = follow(table[name])
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent."""
+
+    def _update(self, name: str, param: Array, g: Array, lr: float) -> None:
+        g *= lr
+        param -= g
+
+
+class Adam(Optimizer):
+    """Adam.
+
+    Parameters
+    ----------
+    clip : float
+        See `Optimizer`.
+    beta1, beta2, eps : float
+    """
+
+    def __init__(self, clip: float = 5.0, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> None:
+        super().__init__(clip)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.arrays = {"m": {}, "v": {}}
+
+    def _update(self, name: str, param: Array, g: Array, lr: float) -> None:
+        m = self.arrays["m"].setdefault(name, np.zeros_like(param))
+        v = self.arrays["v"].setdefault(name, np.zeros_like(param))
+        m += (1 - self.beta1) * (g - m)
+        g *= g
+        g -= v
+        v += (1 - self.beta2) * g
+        size = np.sqrt(v / (1 - self.beta2**self.steps))
+        size += self.eps
+        param -= (lr / (1 - self.beta1**self.steps)) * m / size
+
+
+@dataclass(frozen=True)
+class LinearDecay:
+    """A rate that is constant until `start`, then falls linearly to `floor` times itself at step `end`."""
+
+    lr: float
+    start: int
+    end: int
+    floor: float = 0.0
+
+    def __call__(self, step: int) -> float:
+        done = min(max((step - self.start) / max(self.end - self.start, 1), 0.0), 1.0)
+        return self.lr * (1 - (1 - self.floor) * done)
+
+
+@dataclass(frozen=True)
+class ZarembaDecay:
+    """A rate that is constant for some epochs, then multiplied by `decay` at the start of every further one."""
+
+    lr: float
+    steps_an_epoch: int
+    constant_epochs: int
+    decay: float
+
+    def __call__(self, step: int) -> float:
+        epoch = step // self.steps_an_epoch  # from 0
+        return self.lr * self.decay ** max(epoch - self.constant_epochs + 1, 0)

@@ -1,0 +1,82 @@
+"""Training by truncated backpropagation through time, one window of text after the other."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refdope.data.batches import Batches
+from refdope.layers.lstm import State
+from refdope.models.language_model import LanguageModel
+from refdope.training.annealing import Annealer
+from refdope.training.optimizers import Optimizer
+
+
+class Trainer:
+    """All that changes while a model is trained, in one place.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        Updated in place.
+    batches : Batches
+        The training text; read from the start again when it ends.
+    optimizer : Optimizer
+    learning_rate : callable
+        From the number of updates made to the rate of the next.
+    rng : numpy.random.Generator
+        Where dropout and CMR masks come from.
+    annealer : Annealer, optional
+        What happens to overlays.
+
+    Attributes
+    ----------
+    step : int
+        Updates made.
+    state : list of (h, c), or None
+        The LSTM's state at this place of the text; None at its start.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        batches: Batches,
+        optimizer: Optimizer,
+        learning_rate: Callable[[int], float],
+        rng: np.random.Generator,
+        annealer: Annealer | None = None,
+    ) -> None:
+        self.model, self.batches, self.optimizer = model, batches, optimizer
+        self.learning_rate, self.rng, self.annealer = learning_rate, rng, annealer
+        self.step = 0
+        self.state: list[State] | None = None
+
+    def update(self) -> float:
+        """Train on the next window; return its loss in nats a token.
+
+        Raises
+        ------
+        FloatingPointError
+            If training diverged; the parameters are those before.
+        """
+        place = self.step % len(self.batches)
+        if place == 0:
+            self.state = None
+        inputs, targets = self.batches[place]
+        loss, self.state, cache = self.model.forward(inputs, targets, self.state, self.rng)
+        grads = self.model.backward(cache)
+        self.optimizer.step(self.model.params, grads, self.learning_rate(self.step))
+        self.step += 1
+        if self.annealer is not None:
+            self.annealer.update(self.optimizer, self.step)
+        return float(loss)
+
+
+def evaluate(model: LanguageModel, batches: Batches) -> float:
+    """Return the mean loss over a text, in nats a token, nothing dropped, the state carried from window to window."""
+    state, total, count = None, 0.0, 0
+    for k in range(len(batches)):
+        inputs, targets = batches[k]
+        loss, state, _ = model.forward(inputs, targets, state)
+        total += float(loss) * targets.size
+        count += targets.size
+    return total / count
