@@ -13,7 +13,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -23,12 +23,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from tqdm import tqdm
 
-from refdope.analysis import Cost, adaptation, cost, markdown
+from refdope.analysis import Cost, adaptation, cost
 from refdope.data import Batches, Corpus, Vocabulary, tokenize
 from refdope.data.vocabulary import Level
 from refdope.models import LanguageModel
@@ -113,7 +113,8 @@ class Text:
         """Tokenise a corpus; the vocabulary is that of its training text."""
         splits = [tokenize(text, s.level, corpus.spaced) for text in (corpus.train, corpus.valid, corpus.test)]
         vocabulary = Vocabulary(splits[0], s.words if s.level == "word" else None)
-        return cls(vocabulary, *(vocabulary.encode(split) for split in splits), s.level)
+        train, valid, test = (vocabulary.encode(split) for split in splits)
+        return cls(vocabulary, train, valid, test, s.level)
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,14 @@ class Outcome:
 
 def five(s: Settings, seeds: Iterable[int]) -> list[Run]:
     """List the runs, slowest first, so that two processes end at about the same time."""
-    which = (
+    which: list[tuple[str, type[Structure] | None, bool, CMR | None]] = [
         ("doped + CMR", s.kind, True, s.cmr),
         ("doped", s.kind, True, None),
         ("dense", Dense, False, None),
         ("pruned", None, True, None),
         (s.kind.__name__.lower(), s.kind, False, None),
-    )
-    return [Run(*one, seed) for seed in seeds for one in which]
+    ]
+    return [Run(name, kind, doped, cmr, seed) for seed in seeds for name, kind, doped, cmr in which]
 
 
 def train(run: Run, s: Settings, text: Text, place: int = 0) -> Outcome:
@@ -155,7 +156,9 @@ def train(run: Run, s: Settings, text: Text, place: int = 0) -> Outcome:
     probe = Batches(text.valid[: s.probe], 100, 16)
     evaluated = {round(k * s.steps / s.evaluations) for k in range(s.evaluations + 1)} | {ramp.end}
     pictured = {ramp.start, ramp.start + round(0.4 * (ramp.end - ramp.start)), ramp.end}
-    course, snapshots, began = [], {}, perf_counter()
+    course: list[dict[str, Any]] = []
+    snapshots: dict[str, Array] = {}
+    began = perf_counter()
     bar = tqdm(range(s.steps + 1), f"{run.name}, seed {run.seed}".ljust(20), position=place, leave=False, disable=None)
     for step in bar:
         if step:
@@ -186,8 +189,8 @@ def _snapshot(model: LanguageModel, step: int) -> dict[str, Array]:
     return {f"{name}.{step}": np.abs(part.to_dense()).astype(np.float16) for name, part in both.items()}
 
 
-def run(s: Settings, corpus: Corpus, out: Path, *, seeds: int = 1, jobs: int = 2) -> str:
-    """Train all models, write the results under `out`, and return the table.
+def run(s: Settings, corpus: Corpus, out: Path, *, seeds: int = 1, jobs: int = 2) -> list[Outcome]:
+    """Train all models and write the results.
 
     Parameters
     ----------
@@ -203,55 +206,58 @@ def run(s: Settings, corpus: Corpus, out: Path, *, seeds: int = 1, jobs: int = 2
 
     Returns
     -------
-    str
-        The table, in Markdown.
+    list of Outcome
+        In the order of `five`.
     """
     text, runs = Text.of(corpus, s), five(s, range(seeds))
     for r in runs:
         r.model(2, s)  # what cannot be made is refused before anything is trained
     out.mkdir(parents=True, exist_ok=True)
-    outcomes: dict[int, Outcome] = {}
-    context = get_context("spawn")
-    with (
-        _one_thread_each(),
-        ProcessPoolExecutor(jobs, context, tqdm.set_lock, (context.RLock(),)) as pool,
-        tqdm(total=len(runs), desc="models".ljust(20), position=0, disable=None, leave=False) as bar,
-    ):
-        started = {pool.submit(train, r, s, text, k % jobs + 1): k for k, r in enumerate(runs)}
-        try:
-            for done in as_completed(started):
-                outcomes[started[done]] = found = done.result()
-                bar.update()
-                bar.write(
-                    f"{found.run.name}, seed {found.run.seed}: {per_token(found.loss, s.level):.3f} {unit(s.level)} "
-                    f"on the test text after {found.seconds:.0f} s",
-                    file=sys.stderr,
-                )
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    ordered = [outcomes[k] for k in sorted(outcomes)]
-    rows = table(ordered, s.level)
-    _write_csv(out / "demo.csv", [row for outcome in ordered for row in outcome.course])
-    _write_csv(out / "demo_table.csv", rows)
-    with _whole(out / "demo_snapshots.npz") as file:
-        np.savez_compressed(file, allow_pickle=False, **next(o.snapshots for o in ordered if o.snapshots))
+    outcomes = _side_by_side(runs, s, text, jobs)
+    _write_csv(out / "demo.csv", [row for outcome in outcomes for row in outcome.course])
+    _write_csv(out / "demo_table.csv", table(outcomes, s.level))
+    with whole(out / "demo_snapshots.npz") as file:
+        np.savez_compressed(file, allow_pickle=False, **outcomes[0].snapshots)
     about = {"corpus": str(corpus), "seeds": seeds, "numpy": np.__version__} | asdict(s) | {"kind": s.kind.__name__}
-    with _whole(out / "demo.json") as file:
+    with whole(out / "demo.json") as file:
         file.write((json.dumps(about, indent=1) + "\n").encode())
 
     from refdope.analysis.plots import demo_figure  # Matplotlib is loaded only when a picture is drawn
 
-    with _whole(out / "demo.png") as file:
+    with whole(out / "demo.png") as file:
         demo_figure(out, file)
-    return markdown(rows)
+    return outcomes
+
+
+def _side_by_side(runs: Sequence[Run], s: Settings, text: Text, jobs: int) -> list[Outcome]:
+    """Train in processes of one thread each, a progress bar a process, and say how each run ended."""
+    context = get_context("spawn")
+    outcomes: dict[int, Outcome] = {}
+    with (
+        _one_thread_each(),
+        ProcessPoolExecutor(jobs, context, tqdm.set_lock, (context.RLock(),)) as pool,
+        tqdm(total=len(runs), desc="models".ljust(20), position=0, leave=False, disable=None) as bar,
+    ):
+        started = {pool.submit(train, run, s, text, k % jobs + 1): k for k, run in enumerate(runs)}
+        try:
+            for done in as_completed(started):
+                outcomes[started[done]] = outcome = done.result()
+                bar.update()
+                found = f"{per_token(outcome.loss, s.level):.3f} {unit(s.level)} on the test text"
+                name = f"{outcome.run.name}, seed {outcome.run.seed}"
+                bar.write(f"{name}: {found}, {outcome.seconds:.0f} s", file=sys.stderr)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [outcomes[k] for k in range(len(runs))]
 
 
 def table(outcomes: Sequence[Outcome], level: Level) -> list[dict[str, Any]]:
     """Return one row a model, means over the seeds."""
-    names = list(dict.fromkeys(outcome.run.name for outcome in outcomes))
-    order = [name for name in ("dense", "pruned") if name in names]
-    order += [name for name in reversed(names) if name not in order]
+    names = dict.fromkeys(outcome.run.name for outcome in outcomes)
+    order = sorted(
+        names, key=lambda name: ("dense", "pruned", "doped", "doped + CMR").index(name) if " " in name else 0
+    )
     return [_row(name, [outcome for outcome in outcomes if outcome.run.name == name], level) for name in order]
 
 
@@ -282,7 +288,7 @@ def unit(level: Level) -> str:
 
 
 @contextmanager
-def _one_thread_each():
+def _one_thread_each() -> Iterator[None]:
     """Let child processes that start within have one BLAS thread each."""
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
@@ -295,7 +301,7 @@ def _one_thread_each():
 
 
 @contextmanager
-def _whole(path: Path):
+def whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing that takes the place of `path` only when it is complete."""
     partial = path.with_name(path.name + ".part")
     try:
@@ -307,7 +313,7 @@ def _whole(path: Path):
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with _whole(path) as file:
+    with whole(path) as file:
         lines = csv.DictWriter(TextIOWrapper(file, newline="", write_through=True), rows[0], lineterminator="\n")
         lines.writeheader()
         lines.writerows(rows)

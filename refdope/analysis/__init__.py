@@ -1,4 +1,4 @@
-"""What a trained model costs and how its parts behave. Plots are in `refdope.analysis.plots`, which loads Matplotlib."""
+"""What a trained model costs and how its parts behave; `refdope.analysis.plots`, which loads Matplotlib, draws it."""
 
 from refdope.analysis.adaptation import adaptation, without
 from refdope.analysis.cost import Cost, cost, markdown

@@ -1,7 +1,7 @@
 """What a model costs: parameters, bytes, multiply-adds, and what that is against the dense model of the same size.
 
-Papers count the parameters of the LSTM matrices alone. A reader also wants to know what indices cost and what is left of
-the factor once embedding and softmax are counted; both are told apart here.
+Papers count the parameters of the LSTM matrices alone. A reader also wants to know what indices cost and what is left
+of the factor once embedding and softmax are counted; both are told apart here.
 """
 
 from collections.abc import Iterable, Mapping

@@ -2,8 +2,8 @@
 
     error of an array = max |analytic - numeric| / max |numeric|
 
-per array, since in a sum over all of them a wrong bias hides behind a right matrix. Two oracles are asked, the complex step
-and a fourth-order stencil; an analytic gradient must agree with every one that can be asked.
+per array, since in a sum over all of them a wrong bias hides behind a right matrix. Two oracles are asked, the
+complex step and a fourth-order stencil; an analytic gradient must agree with every one that can be asked.
 """
 
 from collections.abc import Callable, Mapping
@@ -102,7 +102,8 @@ def gradcheck(
     for name, array in params.items():
         if np.shape(given[name]) != np.shape(array):
             raise ValueError(
-                f"gradcheck: the gradient of {name!r} has shape {np.shape(given[name])}, the parameter {np.shape(array)}"
+                f"gradcheck: the gradient of {name!r} has shape {np.shape(given[name])}, "
+                f"the parameter {np.shape(array)}"
             )
     oracles, note = {"stencil": stencil(loss, params)}, ""
     try:

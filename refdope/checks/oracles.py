@@ -43,7 +43,9 @@ def complex_step(loss: Loss, params: Mapping[str, Array], step: float = 1e-30) -
     def derivative(nudged: Callable[[complex], Any]) -> float:
         value = np.asarray(nudged(1j * step))
         if value.dtype.kind != "c":
-            raise TypeError("complex_step: the loss of complex parameters came out real; is there a cast or an abs in it?")
+            raise TypeError(
+                "complex_step: the loss of complex parameters came out real; is there a cast or an abs in it?"
+            )
         return float(value.imag) / step
 
     return _entry_by_entry(loss, params, np.complex128, derivative)

@@ -1,6 +1,7 @@
 """Batches: a text as B parallel streams, cut into windows of T steps that follow each other.
 
-    tokens, B·L + 1 of them  ->  stream b is tokens[b·L : (b + 1)·L]  ->  window k is steps k·T … (k + 1)·T of all streams
+    tokens, B·L + 1 of them  ->  stream b is tokens[b·L : (b + 1)·L]  ->  window k is steps k·T … (k + 1)·T of all
+    streams
 
 so that the LSTM's state after one window is its state before the next.
 """

@@ -1,9 +1,9 @@
 """Text to train on: by default the docstrings of the NumPy and SciPy that are installed, so that nothing is downloaded.
 
-The docstrings are read from source files with `ast` and never imported. Doctest lines, rulings and test folders are left
-out, a paragraph that occurs again is kept once, and whole source files go to training, validation or test. Paragraphs of
-validation and test that share a run of `RUN` words with training are dropped, since documentation copies itself.
-Results belong to a text, so a corpus tells its hash.
+The docstrings are read from source files with `ast` and never imported. Doctest lines, rulings and test folders are
+left out, a paragraph that occurs again is kept once, and whole source files go to training, validation or test.
+Paragraphs of validation and test that share a run of `RUN` words with training are dropped, since documentation
+copies itself. Results belong to a text, so a corpus tells its hash.
 """
 
 import ast
@@ -71,8 +71,8 @@ def load(path: str | Path | None = None, packages: Iterable[str] = ("numpy", "sc
     Parameters
     ----------
     path : str or Path, optional
-        A UTF-8 text file; a folder of .txt files; a folder with `*.train.txt`, `*.valid.txt` and `*.test.txt` as PTB comes,
-        one sentence a line. Every file may be gzipped. Without a path: the docstrings of `packages`.
+        A UTF-8 text file; a folder of .txt files; a folder with `*.train.txt`, `*.valid.txt` and `*.test.txt` as PTB
+        comes, one sentence a line. Every file may be gzipped. Without a path: the docstrings of `packages`.
     packages : iterable of str
         Installed packages.
 
@@ -93,7 +93,8 @@ def load(path: str | Path | None = None, packages: Iterable[str] = ("numpy", "sc
     if path.is_dir():
         splits = [_one(path, split) for split in ("train", "valid", "test")]
         if all(splits):
-            return Corpus(path.name, *(read(file) for file in splits if file), spaced=True)
+            train, valid, test = (read(file) for file in splits if file)
+            return Corpus(path.name, train, valid, test, spaced=True)
         files = sorted(file for file in path.iterdir() if re.search(r"\.txt(\.gz)?$", file.name))
         if not files:
             raise ValueError(f"data: folder {path} has no .txt file in it")
@@ -156,7 +157,8 @@ def docstrings(packages: Iterable[str] = ("numpy", "scipy")) -> Corpus:
     for split in ("valid", "test"):
         texts[split] = [paragraph for paragraph in texts[split] if known.isdisjoint(_runs([paragraph], RUN))]
     name = "docstrings of " + ", ".join(f"{package} {_version(package)}" for package in packages)
-    return Corpus(name, *("\n".join(texts[split]) + "\n" for split in ("train", "valid", "test")))
+    train, valid, test = ("\n".join(paragraphs) + "\n" for paragraphs in texts.values())
+    return Corpus(name, train, valid, test)
 
 
 def _sources(package: str) -> list[Path]:

@@ -63,6 +63,6 @@ class Vocabulary:
         return np.fromiter((number.get(token, 0) for token in tokens), np.int32, len(tokens))
 
     def decode(self, numbers: Iterable[int], level: Level) -> str:
-        """Return the text of numbers: characters side by side, words with a space between them, "<eos>" as a new line."""
+        """Return the text of numbers: characters side by side, words a space apart, "<eos>" as the end of a line."""
         tokens = (self.tokens[number] for number in numbers)
         return "".join(tokens) if level == "char" else " ".join(tokens).replace(f" {END} ", "\n").replace(END, "\n")

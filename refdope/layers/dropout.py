@@ -28,7 +28,7 @@ class Dropout:
         """Return y and the mask; without an rng, x itself and None."""
         if rng is None or self.rate == 0:
             return x, None
-        keep = rng.random(x.shape, dtype=np.float32) >= self.rate
+        keep = np.greater_equal(rng.random(x.shape, dtype=np.float32), self.rate)
         return self._drop(x, keep), keep
 
     def backward(self, dy: Array, cache: Array | None) -> Array:

@@ -1,8 +1,8 @@
 """Embedding: a row of E for every token.
 
-    x_t = E[token_t],    E: (V, D)
+x_t = E[token_t],    E: (V, D)
 
-    backward    dE[v] = Σ dx_t over all t with token_t = v
+backward    dE[v] = Σ dx_t over all t with token_t = v
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Embedding:
             If the tokens are not integers in that range.
         """
         V = len(self.E)
-        if tokens.dtype.kind not in "iu" or (tokens.size and not (0 <= tokens.min() and tokens.max() < V)):
+        if tokens.dtype.kind not in "iu" or (tokens.size and not (tokens.min() >= 0 and tokens.max() < V)):
             raise ValueError(f"Embedding: tokens must be integers from 0 to {V - 1}, got {_range(tokens)}")
         return self.E[tokens], tokens
 

@@ -14,11 +14,11 @@ Backwards in time, with dh_t what the layers above send plus what step t+1 sends
     dz_g  = dc_t ∘ i       ∘ (1 - g²)                 dz_o = dh_t ∘ tanh c_t ∘ o (1 - o)
     dh_{t-1} = Whᵀ dz_t
 
-Only the products with Wh are bound to the order of time. Wx x is one product over all T·B rows before the loop; Wxᵀ dz and
-the gradients of Wx, Wh and b are one each after it. b is PyTorch's b_ih + b_hh.
+Only the products with Wh are bound to the order of time. Wx x is one product over all T·B rows before the loop; Wxᵀ
+dz and the gradients of Wx, Wh and b are one each after it. b is PyTorch's b_ih + b_hh.
 
-Source: Hochreiter and Schmidhuber 1997, with the forget gate of Gers, Schmidhuber and Cummins 2000; layout and training as
-in Zaremba, Sutskever and Vinyals, "Recurrent neural network regularization", arXiv 1409.2329.
+Source: Hochreiter and Schmidhuber 1997, with the forget gate of Gers, Schmidhuber and Cummins 2000; layout and
+training as in Zaremba, Sutskever and Vinyals, "Recurrent neural network regularization", arXiv 1409.2329.
 """
 
 from collections.abc import Mapping
@@ -118,9 +118,7 @@ class LSTM:
             np.multiply(o, tanh_c[t], out=h[t + 1])
         return h[1:], (h[T].copy(), c[T].copy()), LSTMCache(x, h, c, gates, tanh_c, Wx, Wh)
 
-    def backward(
-        self, dh: Array, cache: LSTMCache, d_state: State | None = None
-    ) -> tuple[Array, State, Params]:
+    def backward(self, dh: Array, cache: LSTMCache, d_state: State | None = None) -> tuple[Array, State, Params]:
         """Backpropagate through the T steps of a forward pass.
 
         Parameters
@@ -242,7 +240,7 @@ class LSTM:
 
 
 def _four(z: Array) -> tuple[Array, Array, Array, Array]:
-    """Views of the four gates, (B, 4H) -> 4 x (B, H)."""
+    """Return views of the four gates, (B, 4H) -> 4 x (B, H)."""
     H = z.shape[-1] // 4
     return z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
 

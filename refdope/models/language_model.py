@@ -83,10 +83,11 @@ class LanguageModel:
     ) -> tuple[Array, list[State], tuple[Array, list[tuple[Array | None, LSTMCache]], Array | None]]:
         x, embedding = self.embedding.forward(tokens)
         caches, states = [], []
-        for layer, s in zip(self.layers, state or [None] * len(self.layers), strict=True):
+        before: Sequence[State | None] = state or [None] * len(self.layers)
+        for layer, start in zip(self.layers, before, strict=True):
             x, keep = self.dropout.forward(x, rng)
-            x, s, cache = layer.forward(x, s, rng)
-            states.append(s)
+            x, end, cache = layer.forward(x, start, rng)
+            states.append(end)
             caches.append((keep, cache))
         x, top = self.dropout.forward(x, rng)
         return x, states, (embedding, caches, top)
@@ -103,9 +104,7 @@ class LanguageModel:
         _, embedding = self.embedding.backward(dx, cache.embedding)
         return {"embedding": embedding["E"]} | join(**grads, softmax=softmax)
 
-    def generate(
-        self, prompt: Array, length: int, rng: np.random.Generator, temperature: float = 1.0
-    ) -> Array:
+    def generate(self, prompt: Array, length: int, rng: np.random.Generator, temperature: float = 1.0) -> Array:
         """Continue a text.
 
         Parameters
@@ -134,7 +133,7 @@ class LanguageModel:
 
     @property
     def matrices(self) -> dict[str, Structure]:
-        """The weight structures by name: "layers.0.Wx", "layers.0.Wh", …"""
+        """The weight structures by name, "layers.0.Wx", "layers.0.Wh" and so on."""
         return {f"layers.{k}.{W}": getattr(layer, W) for k, layer in enumerate(self.layers) for W in ("Wx", "Wh")}
 
     def to_csr(self) -> None:
@@ -177,17 +176,17 @@ class LanguageModel:
         *,
         layers: int = 1,
         dropout: float = 0.0,
+        embedding_std: float = 1.0,
         **lstm: Any,
     ) -> Self:
         """Make a model of V tokens and H units a layer, the embedding as wide, with compressed LSTM matrices.
 
-        `kind`, `factor` and the further arguments are those of `LSTM.for_compression`. The entries of the embedding and of
-        the softmax start with root mean square (3H)^-1/2, those of the softmax's bias at zero.
+        `kind`, `factor` and the further arguments are those of `LSTM.for_compression`. The entries of the embedding
+        start with root mean square `embedding_std`, those of the softmax with (3H)^-1/2, and its bias at zero.
         """
-        norm = (V * H / (3 * H)) ** 0.5
         return cls(
-            Embedding(gaussian(rng, (V, H), norm)),
+            Embedding(gaussian(rng, (V, H), embedding_std * (V * H) ** 0.5)),
             [LSTM.for_compression(H, H, kind, factor, rng, **lstm) for _ in range(layers)],
-            Softmax(gaussian(rng, (V, H), norm), np.zeros(V)),
+            Softmax(gaussian(rng, (V, H), (V / 3) ** 0.5), np.zeros(V)),
             dropout,
         )

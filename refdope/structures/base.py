@@ -6,8 +6,8 @@ Because y = W x is linear in x, a backward pass needs no cache, only three opera
     adjoint     dX = dY W                (R, m) -> (R, n)
     gradient    d⟨dY, X Wᵀ⟩ / d params   (R, n), (R, m) -> one array per parameter, summed over the rows
 
-and everything else in this package stands on them. `Structure` deals with leading axes, with errors and with names, so that
-the file of a structure holds its mathematics only: `_forward`, `_adjoint` and `_gradient` on plain rows.
+and everything else in this package stands on them. `Structure` deals with leading axes, with errors and with names,
+so that the file of a structure holds its mathematics only: `_forward`, `_adjoint` and `_gradient` on plain rows.
 """
 
 from abc import ABC, abstractmethod

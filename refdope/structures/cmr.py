@@ -2,9 +2,9 @@
 
     z = b₁ ∘ (W_s x) + b₂ ∘ (S x),    b₁, b₂: (m) random, drawn anew for every row x
 
-A dropped row of a product W x is a row of diag(b) W, so a sampled pass is a pass through other matrices, which keep the
-contract: `DroppedRows` is diag(b / E b) W with a b for every row of x, `DroppedElements` is (K / E K) ∘ S. Their mean is
-the matrix itself (inverted scaling), so that nothing changes when training ends. With p the rate:
+A dropped row of a product W x is a row of diag(b) W, so a sampled pass is a pass through other matrices, which keep
+the contract: `DroppedRows` is diag(b / E b) W with a b for every row of x, `DroppedElements` is (K / E K) ∘ S. Their
+mean is the matrix itself (inverted scaling), so that nothing changes when training ends. With p the rate:
 
     rows         b₁                              b₂                              E b
     "both"       Bernoulli(1 - p)                Bernoulli(1 - p), independent   1 - p
@@ -13,8 +13,8 @@ the matrix itself (inverted scaling), so that nothing changes when training ends
                  the two; on the others both are 1
     "elements"   no rows: every entry of S is dropped with probability p, once a pass
 
-Source: the idea is Thakker et al.'s, "Doping", MLSys 2021, section on co-matrix dropout; which rows and at what rate the
-paper masks is not known to us, so the whole family is here.
+Source: the idea is Thakker et al.'s, "Doping", MLSys 2021, section on co-matrix dropout; which rows and at what rate
+the paper masks is not known to us, so the whole family is here.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Dense: the matrix itself, the baseline of every comparison.
 
-    W: (m, n)        m·n parameters, m·n multiply-adds a row
+W: (m, n)        m·n parameters, m·n multiply-adds a row
 """
 
 from typing import Self

@@ -8,8 +8,8 @@
 
     compression factor = m·n / (|θ_s| + nnz S)
 
-With a `CMR`, a training pass goes through z = b₁ ∘ (W_s x) + b₂ ∘ (S x) instead: `sample` draws b₁ and b₂ for all rows at
-once, and what it returns is again a sum of two matrices.
+With a `CMR`, a training pass goes through z = b₁ ∘ (W_s x) + b₂ ∘ (S x) instead: `sample` draws b₁ and b₂ for all
+rows at once, and what it returns is again a sum of two matrices.
 
 Source: Thakker, Whatmough, Liu, Mattina, Beu, "Doping: a technique for extreme compression of LSTM models using sparse
 structured additive matrices", MLSys 2021, arXiv 2102.07071.

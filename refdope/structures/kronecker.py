@@ -102,15 +102,16 @@ class Kronecker(Structure):
             for n2 in range(1, n + 1)
             if n % n2 == 0
         )
-        return sorted((f for f in every if f.n_params < m * n), key=lambda f: (f.n_params, f.macs))
+        return sorted((f for f in every if f.n_params < m * n), key=lambda f: (f.n_params, -f.rank, f.macs))
 
     @classmethod
     def for_compression(
         cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
     ) -> Self:
-        """Make the product of highest rank that fits; of several, the one with most parameters, then fewest multiply-adds.
+        """Make the product of highest rank that fits, full if it can be; of several, the one with most parameters.
 
-        The factors are Gaussian with ‖A‖ = ‖B‖. See `Structure.for_compression`.
+        If there are several still, the one with fewest multiply-adds. The factors are Gaussian with ‖A‖ = ‖B‖. See
+        `Structure.for_compression`.
         """
         every, most = cls.factorings(shape), budget("Kronecker", shape, factor)
         fitting = [f for f in every if f.n_params <= most]

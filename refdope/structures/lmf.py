@@ -1,10 +1,10 @@
 """Low-rank matrix factorisation (LMF).
 
-    W = U V,    U: (m, r),  V: (r, n)        r·(m + n) parameters and multiply-adds
+W = U V,    U: (m, r),  V: (r, n)        r·(m + n) parameters and multiply-adds
 
-    forward     y  = U (V x)
-    adjoint     dx = Vᵀ (Uᵀ dy)
-    gradient    dU = dy (V x)ᵀ,    dV = (Uᵀ dy) xᵀ        (for one row; the rows are summed)
+forward     y  = U (V x)
+adjoint     dx = Vᵀ (Uᵀ dy)
+gradient    dU = dy (V x)ᵀ,    dV = (Uᵀ dy) xᵀ        (for one row; the rows are summed)
 """
 
 from typing import Self

@@ -4,7 +4,7 @@
 
     forward     y  = S x
     adjoint     dx = Sᵀ dy
-    gradient    dV = M ∘ (dy xᵀ)        (for one row; the rows are summed): an entry that was dropped is never moved again
+    gradient    dV = M ∘ (dy xᵀ)        (for one row; the rows are summed): what was dropped is never moved again
 
 An `Overlay` keeps V and M as (m, n) arrays: most entries are alive for most of the ramp. `to_csr()`, once the mask is
 final, gives a `SparseOverlay`, whose parameter is the k values alone. An overlay with no structure under it is a pruned
@@ -130,7 +130,7 @@ class Overlay(Structure):
         mask = np.zeros(m * n, dtype=bool)
         mask[rng.choice(m * n, budget("Overlay", shape, factor), replace=False)] = True
         values = np.zeros(m * n)
-        values[mask] = gaussian(rng, (np.count_nonzero(mask),), entry_std(std, n) * (m * n) ** 0.5)
+        values[mask] = gaussian(rng, (int(np.count_nonzero(mask)),), entry_std(std, n) * (m * n) ** 0.5)
         return cls(values.reshape(m, n), mask.reshape(m, n))
 
 

@@ -1,13 +1,13 @@
-"""Annealing: the overlay starts dense and is pruned while training, along a cubic ramp, to what the factor leaves to it.
+"""Annealing: the overlay starts dense and is pruned while training, along a cubic ramp, to what its budget allows.
 
 With N = m·n entries, of which k_f are kept in the end, and t₀, t₁ the ends of the ramp:
 
     k_f  = ⌊N / factor⌋ - |θ_s|                                        what W_s does not need of the budget
     k(t) = k_f + (N - k_f) (1 - (t - t₀) / (t₁ - t₀))³                 entries alive, at t = t₀, t₀ + Δt, …, t₁
 
-At every such t the entries of largest magnitude among those alive are kept (`Overlay.prune`). At t₁ the mask is final and
-the overlay goes over to CSR storage. In terms of sparsity s = 1 - k / N this is the schedule of Zhu and Gupta, "To prune,
-or not to prune", arXiv 1710.01878, with s_i = 0.
+At every such t the entries of largest magnitude among those alive are kept (`Overlay.prune`). At t₁ the mask is final
+and the overlay goes over to CSR storage. In terms of sparsity s = 1 - k / N this is the schedule of Zhu and Gupta,
+"To prune, or not to prune", arXiv 1710.01878, with s_i = 0.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 from refdope.models.language_model import LanguageModel
 from refdope.structures.base import Array, Structure, budget
+from refdope.structures.doped import Doped
 from refdope.training.optimizers import Optimizer
 
 CMRSchedule = Literal["constant", "ramp", "annealed"]
@@ -75,14 +76,12 @@ class Annealer:
         If the structure under an overlay leaves nothing of the budget.
     """
 
-    def __init__(
-        self, model: LanguageModel, factor: float, ramp: CubicRamp, cmr: CMRSchedule = "constant"
-    ) -> None:
+    def __init__(self, model: LanguageModel, factor: float, ramp: CubicRamp, cmr: CMRSchedule = "constant") -> None:
         if cmr not in get_args(CMRSchedule):
             raise ValueError(f"Annealer: cmr must be one of {', '.join(get_args(CMRSchedule))}, got {cmr!r}")
         self.model, self.ramp, self.cmr = model, ramp, cmr
         self.final = {name: _left(name, W, factor) for name, W in self._doped().items()}
-        self.masks = {name: W.cmr for name, W in self._doped().items() if getattr(W, "cmr", None)}
+        self.rates = {name: W.cmr.rate for name, W in self._doped().items() if isinstance(W, Doped) and W.cmr}
 
     def _doped(self) -> dict[str, Structure]:
         return {name: W for name, W in self.model.matrices.items() if W.overlay is not None}
@@ -90,8 +89,9 @@ class Annealer:
     def update(self, optimizer: Optimizer, step: int) -> bool:
         """Do what is due after `step` updates; return whether entries were pruned."""
         doped = self._doped()
-        for name, cmr in self.masks.items():
-            doped[name].cmr = replace(cmr, rate=self._rate(cmr.rate, step))  # type: ignore[attr-defined]
+        for name, W in doped.items():
+            if isinstance(W, Doped) and W.cmr:
+                W.cmr = replace(W.cmr, rate=self._rate(self.rates[name], step))
         if not self.final or not self.ramp.due(step):
             return False
         for name, W in doped.items():

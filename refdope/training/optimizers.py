@@ -125,6 +125,7 @@ class LinearDecay:
     floor: float = 0.0
 
     def __call__(self, step: int) -> float:
+        """Return the rate of the update after `step` others."""
         done = min(max((step - self.start) / max(self.end - self.start, 1), 0.0), 1.0)
         return self.lr * (1 - (1 - self.floor) * done)
 
@@ -139,5 +140,6 @@ class ZarembaDecay:
     decay: float
 
     def __call__(self, step: int) -> float:
+        """Return the rate of the update after `step` others."""
         epoch = step // self.steps_an_epoch  # from 0
         return self.lr * self.decay ** max(epoch - self.constant_epochs + 1, 0)

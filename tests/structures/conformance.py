@@ -1,5 +1,7 @@
-"""What every structure must do. `cases()` makes each kind of `STRUCTURES` plain, stacked, doped and sampled; a structure
-that is added to that list is tested by all of it."""
+"""The structures under test: `cases()` makes each kind of `STRUCTURES` plain, stacked, doped and sampled.
+
+A kind that is added to that list is tested by all of `test_conformance`.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +34,9 @@ class Case:
 def half(W: Structure, seed: int = 0) -> Structure:
     """Return W over weights of size ½, which condition a gradient check best."""
     rng = np.random.default_rng(seed)
-    return W.replace({name: rng.choice([-0.5, 0.5], a.shape) + 0.1 * rng.random(a.shape) for name, a in W.params.items()})
+    return W.replace(
+        {name: rng.choice([-0.5, 0.5], a.shape) + 0.1 * rng.random(a.shape) for name, a in W.params.items()}
+    )
 
 
 def kinds() -> list[type[Structure]]:

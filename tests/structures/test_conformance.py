@@ -1,21 +1,19 @@
 """The contract of `refdope.structures.base`, for every structure."""
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from refdope.checks import complex_step, stencil
 from refdope.structures import CMR, STRUCTURES, Doped, Overlay, SparseOverlay
-from tests.structures.conformance import SHAPES, B, Case, T, cases, half, made
+from tests.structures.conformance import SHAPES, B, Case, T, cases, half, made, overlays
 
 LEADS = [(), (0,), (1,), (T, B)]
 
 every = pytest.mark.parametrize("case", cases(), ids=str)
 unsampled = pytest.mark.parametrize("case", [c for c in cases() if c.lead is None], ids=str)
-
-
-def dense(W) -> np.ndarray:
-    return W.to_dense()
 
 
 def times(W: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -145,11 +143,11 @@ def test_sizes(case: Case):
 def test_for_compression_stays_within_its_budget_and_has_the_spread_that_was_asked_for(kind, shape):
     m, n = shape
     for factor in (1, 1.5, 3):
-        try:
-            W = kind.for_compression(shape, factor, np.random.default_rng(0), std=0.25)
-        except ValueError as refusal:
-            assert f"factor {factor:g} is out of reach for shape {shape}" in str(refusal)
+        if f"{kind.__name__} {m}x{n} at {factor}" not in dict(made(kind, shape)):
+            with pytest.raises(ValueError, match=re.escape(f"factor {factor:g} is out of reach for shape {shape}")):
+                kind.for_compression(shape, factor, np.random.default_rng(0))
             continue
+        W = kind.for_compression(shape, factor, np.random.default_rng(0), std=0.25)
         assert W.shape == shape
         assert W.n_params <= m * n / factor
         assert W.factor >= factor
@@ -219,9 +217,9 @@ def test_the_mean_of_many_sampled_passes_is_the_deterministic_one(rows, form):
         y = np.array([W.sample(rng, ()).forward(x) for _ in range(N)])
     else:
         y = W.sample(rng, (N,)).forward(np.tile(x, (N, 1)))
-    standard_error = y.std(0) / N**0.5
-    assert (standard_error > 0).all()
-    assert_allclose((y.mean(0) - W.forward(x)) / standard_error, 0, atol=4.5)
+    standard_error = y.std(0) / N**0.5  # zero for a row without entries in S, if only S is sampled
+    assert standard_error.any()
+    assert (np.abs(y.mean(0) - W.forward(x)) <= 4.5 * standard_error + 1e-12).all()
 
 
 @pytest.mark.parametrize("rows", ["both", "sparse", "exclusive", "elements"])
@@ -239,7 +237,5 @@ def test_a_seed_draws_the_same_masks_in_every_dtype_and_storage(rows):
 
 
 def doped(rows: str, form: str) -> Doped:
-    from tests.structures.conformance import overlays
-
     structure = half(STRUCTURES[0].for_compression((9, 4), 1, np.random.default_rng(0)))
     return Doped(structure, overlays((9, 4))[form], CMR(0.3, rows))

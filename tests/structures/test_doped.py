@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from refdope.structures import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, Stack
+from refdope.structures.cmr import DroppedElements, DroppedRows
+
+
+def doped(cmr=None, shape=(12, 10)) -> Doped:
+    return Doped.for_compression(shape, 3, np.random.default_rng(0), cmr=cmr)
+
+
+def test_the_overlay_starts_dense_over_the_smallest_full_rank_product():
+    W = doped()
+    assert isinstance(W.structure, Kronecker)
+    assert W.overlay.mask.all()
+    assert W.n_params == 120 + W.structure.n_params
+    full = [f for f in Kronecker.factorings((12, 10)) if f.rank == 10]
+    assert W.structure.n_params == min(f.n_params for f in full)
+
+
+@pytest.mark.parametrize(("kind", "how"), [(Kronecker, {}), (LMF, {}), (Stack, {"of": HMD, "parts": 3})])
+def test_the_variance_is_shared_equally(kind, how):
+    W = Doped.for_compression((30, 20), 2, np.random.default_rng(0), 0.3, kind=kind, **how)
+    for part in (W.structure, W.overlay):
+        assert np.mean(part.to_dense() ** 2) == pytest.approx(0.3**2 / 2)
+
+
+def test_a_structure_under_an_overlay_takes_half_the_budget_unless_it_says_otherwise():
+    W = Doped.for_compression((30, 20), 2, np.random.default_rng(0), kind=LMF)
+    assert W.structure.n_params == 150  # rank 3; rank 6 fits the budget of 300
+
+
+@pytest.mark.parametrize("rows", ["both", "sparse", "exclusive", "elements"])
+def test_cmr_drops_what_it_says_and_scales_by_the_mean(rows):
+    p, T, B = 0.4, 50, 40
+    W = doped(CMR(p, rows))
+    drawn = W.sample(np.random.default_rng(0), (T, B))
+    if rows == "elements":
+        keep = drawn.overlay.keep
+        assert drawn.structure is W.structure
+        assert isinstance(drawn.overlay, DroppedElements)
+        assert_allclose(drawn.overlay.to_dense(), W.overlay.to_dense() * keep / (1 - p))
+        return
+    b2 = drawn.overlay.b
+    assert b2.shape == (T, B, 12)
+    assert b2.dtype == bool
+    mean = 1 - p / 2 if rows == "exclusive" else 1 - p
+    assert drawn.overlay.mean == mean
+    assert b2.mean() == pytest.approx(mean, abs=0.01)
+    if rows == "sparse":
+        assert drawn.structure is W.structure
+        return
+    b1 = drawn.structure.b
+    assert isinstance(drawn.structure, DroppedRows)
+    assert b1.mean() == pytest.approx(mean, abs=0.01)
+    neither, both = (~b1 & ~b2).mean(), (b1 & b2).mean()
+    assert neither == (0 if rows == "exclusive" else pytest.approx(p**2, abs=0.01))
+    assert both == pytest.approx(1 - p if rows == "exclusive" else (1 - p) ** 2, abs=0.01)
+
+
+def test_a_mask_a_sequence_is_stored_once():
+    drawn = doped(CMR(0.3, per="sequence")).sample(np.random.default_rng(0), (5, 4))
+    assert drawn.overlay.b.shape == (5, 4, 12)
+    assert drawn.overlay.b.strides[0] == 0
+
+
+def test_without_cmr_or_at_rate_zero_nothing_is_sampled():
+    for W in (doped(), doped(CMR(0.0))):
+        assert W.sample(np.random.default_rng(0), (3, 2)) is W
+        assert W.at(1) is W
+
+
+def test_a_pass_is_bound_to_its_leading_axes():
+    drawn = doped(CMR(0.3)).sample(np.random.default_rng(0), (3, 2))
+    with pytest.raises(ValueError, match=r"sampled for leading axes \(3, 2\), got 4 rows"):
+        drawn.forward(np.ones((2, 2, 10)))
+
+
+def test_the_switch_to_csr_keeps_the_matrix_and_the_cmr():
+    W = doped(CMR(0.3))
+    W.overlay.prune(20)
+    sparse = W.to_csr()
+    assert_array_equal(sparse.to_dense(), W.to_dense())
+    assert sparse.cmr is W.cmr
+    assert sparse.n_params == W.structure.n_params + 20
+    assert set(sparse.constants) == {"indices", "indptr"}
+    assert Dense(np.ones((2, 2))).to_csr().shape == (2, 2)
+
+
+def test_a_stack_of_doped_matrices_is_sampled_and_switched_part_by_part():
+    W = Stack([doped(CMR(0.3)), doped(CMR(0.3))])
+    drawn, x = W.sample(np.random.default_rng(0), (3, 2)), np.random.default_rng(1).standard_normal((3, 2, 10))
+    y = drawn.forward(x)
+    assert not np.allclose(y, W.forward(x))
+    for t in range(3):
+        assert_allclose(drawn.at(t).forward(x[t]), y[t], rtol=1e-13)
+    assert set(W.to_csr().constants) == {f"{k}.{name}" for k in (0, 1) for name in ("indices", "indptr")}
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: CMR(1.0), r"rate must be in \[0, 1\), got 1.0"),
+        (lambda: CMR(-0.1), r"rate must be in \[0, 1\), got -0.1"),
+        (lambda: CMR(float("nan")), r"rate must be in \[0, 1\), got nan"),
+        (lambda: CMR(0.1, "rows"), "rows must be one of both, sparse, exclusive, elements, got 'rows'"),
+        (lambda: CMR(0.1, per="batch"), "per must be one of step, sequence, got 'batch'"),
+        (
+            lambda: Doped(Dense(np.zeros((2, 3))), Overlay.dense((3, 2), np.random.default_rng(0))),
+            r"must share a shape, got \(2, 3\), \(3, 2\)",
+        ),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line(make, says):
+    with pytest.raises(ValueError, match=says):
+        make()
+
+
+def test_a_sampled_pass_is_not_made_for_a_factor():
+    with pytest.raises(TypeError, match=r"made by W\.sample"):
+        DroppedRows.for_compression((2, 3), 1, np.random.default_rng(0))
