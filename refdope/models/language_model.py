@@ -122,6 +122,8 @@ class LanguageModel:
         """
         if temperature <= 0:
             raise ValueError(f"generate: temperature must be above 0, got {temperature}")
+        if np.size(prompt) == 0:
+            raise ValueError("generate: prompt must have at least one token")
         state, tokens, text = None, np.asarray(prompt).reshape(-1, 1), np.empty(length, dtype=np.int64)
         for k in range(length):
             h, state, _ = self._hidden(tokens, state, None)
