@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from refdope import __version__
-    from refdope.structures import STRUCTURES
+    from refdope.structures import STRUCTURES, Dense
 
     parser = argparse.ArgumentParser(
         prog="refdope",
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     demo.set_defaults(command=_demo)
-    kinds = {kind.__name__.lower(): kind for kind in STRUCTURES}
+    kinds = {kind.__name__.lower(): kind for kind in STRUCTURES if kind is not Dense}
     option = demo.add_argument
     option("--structure", choices=sorted(kinds), help="what is doped (default: kronecker)")
     option("--factor", type=float, help="compression factor of the LSTM matrices (default: 19.8)")

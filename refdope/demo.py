@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from io import TextIOWrapper
+from io import StringIO
 from math import exp, log
 from multiprocessing import get_context
 from pathlib import Path
@@ -254,10 +254,9 @@ def _side_by_side(runs: Sequence[Run], s: Settings, text: Text, jobs: int) -> li
 
 def table(outcomes: Sequence[Outcome], level: Level) -> list[dict[str, Any]]:
     """Return one row a model, means over the seeds."""
-    names = dict.fromkeys(outcome.run.name for outcome in outcomes)
-    order = sorted(
-        names, key=lambda name: ("dense", "pruned", "doped", "doped + CMR").index(name) if " " in name else 0
-    )
+    names = list(dict.fromkeys(outcome.run.name for outcome in outcomes))
+    first = [name for name in ("dense", "pruned") if name in names]  # the baselines, then what is built on them
+    order = first + [name for name in reversed(names) if name not in first]
     return [_row(name, [outcome for outcome in outcomes if outcome.run.name == name], level) for name in order]
 
 
@@ -313,7 +312,9 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    text = StringIO()
+    lines = csv.DictWriter(text, rows[0], lineterminator="\n")
+    lines.writeheader()
+    lines.writerows(rows)
     with whole(path) as file:
-        lines = csv.DictWriter(TextIOWrapper(file, newline="", write_through=True), rows[0], lineterminator="\n")
-        lines.writeheader()
-        lines.writerows(rows)
+        file.write(text.getvalue().encode())

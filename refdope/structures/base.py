@@ -84,7 +84,10 @@ class Structure(ABC):
         cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
     ) -> Self:
         """Make the part that stands under an overlay: by default it takes half of the m·n / factor parameters."""
-        return cls.for_compression(shape, 2 * factor, rng, std)
+        try:
+            return cls.for_compression(shape, 2 * factor, rng, std)
+        except ValueError as refusal:
+            raise ValueError(f"doped at factor {factor:g}, half of it for the structure: {refusal}") from None
 
     # ------------------------------------------------------------------------------------------- what the caller calls
 

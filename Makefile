@@ -1,0 +1,47 @@
+# `make demo` and `make test` install what they need into .venv when it is not there yet, and do nothing twice.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help demo test test-slow format clean
+
+help:
+	@echo "make demo       train one language model five ways, side by side (two minutes); results in figures/"
+	@echo "make test       lint, type-check and test"
+	@echo "make test-slow  the tests that take long"
+	@echo "make format     format the code"
+	@echo "make clean      remove .venv and caches"
+
+demo: .venv/.runs
+	$(BIN)/python -m refdope demo
+
+test: .venv/.tests
+	$(BIN)/ruff check refdope tests
+	$(BIN)/ruff format --check refdope tests
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --cov
+
+test-slow: .venv/.tests
+	$(BIN)/python -m pytest -m slow
+
+format: .venv/.tests
+	$(BIN)/ruff check --fix refdope tests
+	$(BIN)/ruff format refdope tests
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage *.egg-info
+
+# what runs; the pins of requirements.txt are constraints here
+.venv/.runs: pyproject.toml requirements.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint requirements.txt --editable .
+	@touch $@
+
+# what runs, and what tests
+.venv/.tests: pyproject.toml requirements.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint requirements.txt --editable '.[test]'
+	@touch $@ .venv/.runs
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "refdope needs Python 3.11 or newer; name one: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
