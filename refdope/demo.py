@@ -9,7 +9,6 @@
 `run` trains them side by side and writes what it measured to files; `refdope.analysis.plots` draws from those.
 """
 
-import csv
 import json
 import os
 import sys
@@ -17,13 +16,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from io import StringIO
 from math import exp, log
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -31,6 +29,7 @@ from tqdm import tqdm
 from refdope.analysis import Cost, adaptation, cost
 from refdope.data import Batches, Corpus, Vocabulary, tokenize
 from refdope.data.vocabulary import Level
+from refdope.files import whole, write_csv
 from refdope.models import LanguageModel
 from refdope.structures import CMR, Dense, Doped, Kronecker, Structure
 from refdope.structures.base import Array
@@ -51,7 +50,7 @@ class Settings:
     T: int = 50
     B: int = 32
     steps: int = 2000
-    lr: float = 0.004
+    lr: float = 0.01
     decay_from: float = 0.7
     ramp: tuple[float, float] = (0.1, 0.6)
     prunings: int = 40
@@ -59,7 +58,7 @@ class Settings:
     cmr: CMR = field(default_factory=lambda: CMR(0.1))
     cmr_schedule: CMRSchedule = "ramp"
     evaluations: int = 40
-    probe: int = 16_000
+    probe: int = 8_000
 
     def __post_init__(self) -> None:
         for name in ("H", "layers", "T", "B", "steps", "evaluations", "prunings"):
@@ -214,8 +213,8 @@ def run(s: Settings, corpus: Corpus, out: Path, *, seeds: int = 1, jobs: int = 2
         r.model(2, s)  # what cannot be made is refused before anything is trained
     out.mkdir(parents=True, exist_ok=True)
     outcomes = _side_by_side(runs, s, text, jobs)
-    _write_csv(out / "demo.csv", [row for outcome in outcomes for row in outcome.course])
-    _write_csv(out / "demo_table.csv", table(outcomes, s.level))
+    write_csv(out / "demo.csv", [row for outcome in outcomes for row in outcome.course])
+    write_csv(out / "demo_table.csv", table(outcomes, s.level))
     with whole(out / "demo_snapshots.npz") as file:
         np.savez_compressed(file, allow_pickle=False, **outcomes[0].snapshots)
     about = {"corpus": str(corpus), "seeds": seeds, "numpy": np.__version__} | asdict(s) | {"kind": s.kind.__name__}
@@ -297,24 +296,3 @@ def _one_thread_each() -> Iterator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes the place of `path` only when it is complete."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        with partial.open("wb") as file:
-            yield file
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    text = StringIO()
-    lines = csv.DictWriter(text, rows[0], lineterminator="\n")
-    lines.writeheader()
-    lines.writerows(rows)
-    with whole(path) as file:
-        file.write(text.getvalue().encode())

@@ -20,6 +20,7 @@ STYLE = {
     "doped": ("#0072B2", "-"),
     "doped + CMR": ("#D55E00", (0, (4, 1))),
 }
+DOPED = ("doped", "doped + CMR")
 RC: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -40,7 +41,8 @@ def demo_figure(folder: Path, file: IO[bytes]) -> None:
         rows = list(csv.DictReader(lines))
     with np.load(folder / "demo_snapshots.npz", allow_pickle=False) as saved:
         snapshots = dict(saved)
-    courses = {name: _course(rows, name, about["level"]) for name in dict.fromkeys(row["model"] for row in rows)}
+    names = sorted({row["model"] for row in rows}, key=lambda name: list(STYLE).index(_known(name)))
+    courses = {name: _course(rows, name, about["level"]) for name in names}
     with mpl.rc_context(RC):
         figure: Any = Figure(figsize=(11, 7.2), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=[1.25, 1])
@@ -68,8 +70,13 @@ def _course(rows: Sequence[Mapping[str, str]], name: str, level: str) -> dict[st
     return columns | {"step": np.array(steps)}
 
 
+def _known(name: str) -> str:
+    """Return the name of a model in STYLE, where every structure alone is drawn alike."""
+    return name if name in STYLE else "structure"
+
+
 def _style(name: str) -> dict[str, Any]:
-    color, line = STYLE.get(name, STYLE["structure"])
+    color, line = STYLE[_known(name)]
     return {"color": color, "linestyle": line}
 
 
@@ -103,7 +110,7 @@ def _losses(axes: Axes, courses: Mapping[str, Mapping[str, Any]], about: Mapping
 
 
 def _parts(axes: Axes, courses: Mapping[str, Mapping[str, Any]], about: Mapping[str, Any]) -> None:
-    for name in ("doped", "doped + CMR"):
+    for name in DOPED:
         course, style = courses[name], _style(name)
         axes.plot(course["step"], course["loss"], **style)
         for column, marker in (("without_overlay", "o"), ("without_structure", "s")):
@@ -120,12 +127,13 @@ def _parts(axes: Axes, courses: Mapping[str, Mapping[str, Any]], about: Mapping[
 
 
 def _shares(axes: Axes, courses: Mapping[str, Mapping[str, Any]]) -> None:
-    for name in ("doped", "doped + CMR"):
+    for name in DOPED:
         course = courses[name]
         axes.plot(course["step"], course["share"], **_style(name))
-        axes.annotate(
-            name, (course["step"][-1], course["share"][-1]), color=_style(name)["color"], ha="right", va="bottom"
-        )
+        end = course["step"][-1], course["share"][-1]
+        beside = 4 if course["share"][-1] == max(courses[other]["share"][-1] for other in DOPED) else -4
+        where: Any = {"xytext": (0, beside), "textcoords": "offset points", "va": "bottom" if beside > 0 else "top"}
+        axes.annotate(name, end, color=_style(name)["color"], ha="right", **where)
     axes.set_ylim(0, 1)
     axes.set_ylabel("‖S x‖ / (‖W_s x‖ + ‖S x‖)")
     axes.set_title("How much of z the overlay makes")

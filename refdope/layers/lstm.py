@@ -104,13 +104,14 @@ class LSTM:
         gates += self.b
         # σ(z) = ½ tanh(½ z) + ½, so that one tanh serves all four gates: s tanh(s z) + (1 - s), s = ½ ½ 1 ½
         s = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], dtype), H)
+        shift = 1 - s
         for t in range(T):
             z = gates[t]
             z += Wh.at(t).forward(h[t])
             z *= s
             np.tanh(z, out=z)
             z *= s
-            z += 1 - s
+            z += shift
             i, f, g, o = _four(z)
             np.multiply(f, c[t], out=c[t + 1])
             c[t + 1] += i * g

@@ -41,6 +41,8 @@ class Doped(Structure):
     def __init__(self, structure: Structure, overlay: Structure, cmr: CMR | None = None) -> None:
         if structure.shape != overlay.shape:
             raise ValueError(f"Doped: structure and overlay must share a shape, got {structure.shape}, {overlay.shape}")
+        if "overlay" in structure.params:
+            raise ValueError(f"Doped: structure must not be an overlay itself, got {structure!r}")
         self.structure, self._overlay, self.cmr = structure, overlay, cmr
         self.shape = structure.shape
 

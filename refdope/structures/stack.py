@@ -68,15 +68,19 @@ class Stack(Structure):
 
     def sample(self, rng: np.random.Generator, lead: tuple[int, ...]) -> Structure:
         """Draw one training pass of every matrix."""
-        return Stack([W.sample(rng, lead) for W in self.matrices])
+        return self._of([W.sample(rng, lead) for W in self.matrices])
 
     def at(self, t: int) -> Structure:
         """Return step t of a sampled pass."""
-        return Stack([W.at(t) for W in self.matrices])
+        return self._of([W.at(t) for W in self.matrices])
 
     def to_csr(self) -> "Stack":
         """Return the same stack, overlays within it in CSR storage."""
-        return Stack([W.to_csr() for W in self.matrices])
+        return self._of([W.to_csr() for W in self.matrices])
+
+    def _of(self, matrices: Sequence[Structure]) -> "Stack":
+        same = all(new is W for new, W in zip(matrices, self.matrices, strict=True))
+        return self if same else Stack(matrices)
 
     @property
     def n_params(self) -> int:

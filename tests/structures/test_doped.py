@@ -110,6 +110,10 @@ def test_a_stack_of_doped_matrices_is_sampled_and_switched_part_by_part():
             lambda: Doped(Dense(np.zeros((2, 3))), Overlay.dense((3, 2), np.random.default_rng(0))),
             r"must share a shape, got \(2, 3\), \(3, 2\)",
         ),
+        (
+            lambda: Doped(*[Overlay.dense((3, 2), np.random.default_rng(0))] * 2),
+            "structure must not be an overlay itself, got <Overlay 3 x 2",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_in_one_line(make, says):
