@@ -56,7 +56,7 @@ class Settings:
     prunings: int = 40
     dropout: float = 0.0
     cmr: CMR = field(default_factory=lambda: CMR(0.1))
-    cmr_schedule: CMRSchedule = "ramp"
+    cmr_schedule: CMRSchedule = "annealed"
     evaluations: int = 40
     probe: int = 8_000
 

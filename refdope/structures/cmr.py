@@ -13,8 +13,8 @@ mean is the matrix itself (inverted scaling), so that nothing changes when train
                  the two; on the others both are 1
     "elements"   no rows: every entry of S is dropped with probability p, once a pass
 
-Source: the idea is Thakker et al.'s, "Doping", MLSys 2021, section on co-matrix dropout; which rows and at what rate
-the paper masks is not known to us, so the whole family is here.
+Source: the idea is Thakker et al.'s, "Doping", MLSys 2021, arXiv 2102.07071. Which rows the paper masks, and at what
+rate, is not known to us; the family is ours.
 """
 
 from collections.abc import Mapping

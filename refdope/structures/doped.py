@@ -115,12 +115,26 @@ class Doped(Structure):
         *,
         kind: type[Structure] = Kronecker,
         cmr: CMR | None = None,
+        share: float = 0.9,
         **how: Any,
     ) -> Self:
         """Make the start of training: a structure that fits the factor under an overlay in which every entry is alive.
 
-        Annealing brings the overlay down to the m·n / factor - |θ_s| entries that the structure leaves. The variance of
-        W's entries, std², is shared equally: half is W_s, half is S. `how` goes to `kind.for_doping`.
+        Annealing brings the overlay down to the m·n / factor - |θ_s| entries that the structure leaves.
+
+        Parameters
+        ----------
+        shape, factor, rng, std
+            As for any structure: see `Structure.for_compression`.
+        kind : a subclass of Structure
+        cmr : CMR, optional
+        share : float
+            How much of std², the variance of W's entries, is the overlay's; the rest is the structure's.
+        **how
+            What `kind.for_doping` takes besides.
         """
-        half = entry_std(std, shape[1]) * 0.5**0.5
-        return cls(kind.for_doping(shape, factor, rng, half, **how), Overlay.dense(shape, rng, half), cmr)
+        if not 0 <= share <= 1:
+            raise ValueError(f"Doped: share must be in [0, 1], got {share}")
+        std = entry_std(std, shape[1])
+        structure = kind.for_doping(shape, factor, rng, std * (1 - share) ** 0.5, **how)
+        return cls(structure, Overlay.dense(shape, rng, std * share**0.5), cmr)

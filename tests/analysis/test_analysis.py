@@ -55,9 +55,9 @@ def test_adaptation_measures_the_losses_and_the_share():
     assert found["loss"] == evaluate(m, PROBE)
     assert found["without_overlay"] == evaluate(without(m, "overlay"), PROBE)
     assert found["without_structure"] == evaluate(without(m, "structure"), PROBE)
-    assert 0.4 < found["share"] < 0.6  # both parts start with the same variance
+    assert 0.65 < found["share"] < 0.85  # 3 : 1, since nine tenths of the variance are the overlay's
     louder = m.replace({name: 3 * a if name.endswith("overlay") else a for name, a in m.params.items()})
-    assert adaptation(louder, PROBE)["share"] > found["share"] + 0.1
+    assert adaptation(louder, PROBE)["share"] > found["share"] + 0.05
     assert adaptation(without(m, "overlay"), PROBE)["share"] == 0
 
 
@@ -70,7 +70,7 @@ def test_a_model_that_is_not_doped_has_no_parts():
 def test_a_doped_matrix_beside_a_dense_one_is_measured_alone():
     m = model()
     m.layers[1].Wh = Dense(m.layers[1].Wh.to_dense())
-    assert 0.4 < adaptation(m, PROBE)["share"] < 0.6
+    assert 0.65 < adaptation(m, PROBE)["share"] < 0.85
     assert isinstance(m.layers[0].Wx, Doped)
 
 

@@ -20,10 +20,11 @@ def test_the_overlay_starts_dense_over_the_smallest_full_rank_product():
 
 
 @pytest.mark.parametrize(("kind", "how"), [(Kronecker, {}), (LMF, {}), (Stack, {"of": HMD, "parts": 3})])
-def test_the_variance_is_shared_equally(kind, how):
-    W = Doped.for_compression((30, 20), 2, np.random.default_rng(0), 0.3, kind=kind, **how)
-    for part in (W.structure, W.overlay):
-        assert np.mean(part.to_dense() ** 2) == pytest.approx(0.3**2 / 2)
+@pytest.mark.parametrize("share", [0.9, 0.5])
+def test_the_variance_is_shared_as_asked_for(kind, how, share):
+    W = Doped.for_compression((30, 20), 2, np.random.default_rng(0), 0.3, kind=kind, share=share, **how)
+    assert np.mean(W.structure.to_dense() ** 2) == pytest.approx(0.3**2 * (1 - share))
+    assert np.mean(W.overlay.to_dense() ** 2) == pytest.approx(0.3**2 * share)
 
 
 def test_a_structure_under_an_overlay_takes_half_the_budget_unless_it_says_otherwise():
@@ -110,6 +111,7 @@ def test_a_stack_of_doped_matrices_is_sampled_and_switched_part_by_part():
             lambda: Doped(Dense(np.zeros((2, 3))), Overlay.dense((3, 2), np.random.default_rng(0))),
             r"must share a shape, got \(2, 3\), \(3, 2\)",
         ),
+        (lambda: Doped.for_compression((12, 10), 3, np.random.default_rng(0), share=2), r"share must be in \[0, 1\]"),
         (
             lambda: Doped(*[Overlay.dense((3, 2), np.random.default_rng(0))] * 2),
             "structure must not be an overlay itself, got <Overlay 3 x 2",
