@@ -21,6 +21,7 @@ test: .venv/.tests
 	$(BIN)/ruff format --check refdope tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --cov
+	$(BIN)/coverage report --include='refdope/structures/*,refdope/layers/*,refdope/models/*' --fail-under=100
 
 test-slow: .venv/.tests
 	$(BIN)/python -m pytest -m slow

@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--factor", type=float, help="compression factor of the LSTM matrices (default: 19.8)")
     option("--data", metavar="PATH", help="a text file, a folder of .txt files, or PTB's folder (default: docstrings)")
     option("--level", choices=("char", "word"), help="what a token is (default: char)")
+    option("--words", type=int, metavar="N", help="with --level word, keep the N most frequent (default: 4000)")
     option("--hidden", type=int, dest="H", metavar="H", help="hidden units (default: 100)")
     option("--steps", type=int, help="training steps a model (default: 2000)")
     option("--cmr-rate", type=float, metavar="P", help="rate of the co-matrix dropout")
@@ -80,7 +81,11 @@ def _demo(args: argparse.Namespace) -> None:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out: {args.out} is a file, it must be a folder")
-    given = {name: getattr(args, name) for name in ("factor", "level", "H", "steps") if getattr(args, name) is not None}
+    given = {
+        name: getattr(args, name)
+        for name in ("factor", "level", "words", "H", "steps")
+        if getattr(args, name) is not None
+    }
     settings = demo.Settings(**given)
     if args.structure:
         settings = replace(settings, kind=args.kinds[args.structure])

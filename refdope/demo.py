@@ -11,13 +11,14 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from math import exp, log
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
@@ -61,7 +62,7 @@ class Settings:
     probe: int = 8_000
 
     def __post_init__(self) -> None:
-        for name in ("H", "layers", "T", "B", "steps", "evaluations", "prunings"):
+        for name in ("words", "H", "layers", "T", "B", "steps", "evaluations", "prunings"):
             if getattr(self, name) < 1:
                 raise ValueError(f"demo: {name} must be at least 1, got {getattr(self, name)}")
 
@@ -141,8 +142,8 @@ def five(s: Settings, seeds: Iterable[int]) -> list[Run]:
     return [Run(name, kind, doped, cmr, seed) for seed in seeds for name, kind, doped, cmr in which]
 
 
-def train(run: Run, s: Settings, text: Text, place: int = 0) -> Outcome:
-    """Train one model, measuring it on the way; `place` is the line of its progress bar."""
+def train(run: Run, s: Settings, text: Text) -> Outcome:
+    """Train one model, measuring it on the way."""
     model, ramp = run.model(len(text.vocabulary), s), s.schedule
     trainer = Trainer(
         model,
@@ -158,7 +159,8 @@ def train(run: Run, s: Settings, text: Text, place: int = 0) -> Outcome:
     course: list[dict[str, Any]] = []
     snapshots: dict[str, Array] = {}
     began = perf_counter()
-    bar = tqdm(range(s.steps + 1), f"{run.name}, seed {run.seed}".ljust(20), position=place, leave=False, disable=None)
+    label = f"{run.name}, seed {run.seed}".ljust(20)
+    bar = tqdm(range(s.steps + 1), label, position=_bar_line, leave=False, disable=None)
     for step in bar:
         if step:
             trainer.update()
@@ -166,7 +168,8 @@ def train(run: Run, s: Settings, text: Text, place: int = 0) -> Outcome:
             found = adaptation(model, probe)
             density = float(np.mean([1.0 if W.overlay is None else _density(W) for W in model.matrices.values()]))
             course.append({"model": run.name, "seed": run.seed, "step": step, "density": density, **found})
-            bar.set_postfix_str(f"{per_token(found['loss'], s.level):.3f} {unit(s.level)}, {density:.0%} alive")
+            alive = f", {density:.0%} alive" if run.doped else ""
+            bar.set_postfix_str(f"{per_token(found['loss'], s.level):.3f} {unit(s.level)}{alive}")
         if step in pictured:
             snapshots |= _snapshot(model, step)
     rng = np.random.default_rng(run.seed)
@@ -228,16 +231,32 @@ def run(s: Settings, corpus: Corpus, out: Path, *, seeds: int = 1, jobs: int = 2
     return outcomes
 
 
+_bar_line = 0  # of this process's progress bar; line 0 is the parent's
+
+
+def _start_worker(lock: Any, workers: Any) -> None:
+    """Give a worker process the lock that progress bars share, and a line of its own for its bar.
+
+    An interrupt is left to the parent, which ends its workers.
+    """
+    global _bar_line
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(lock)
+    with workers.get_lock():
+        workers.value += 1
+        _bar_line = workers.value
+
+
 def _side_by_side(runs: Sequence[Run], s: Settings, text: Text, jobs: int) -> list[Outcome]:
     """Train in processes of one thread each, a progress bar a process, and say how each run ended."""
     context = get_context("spawn")
     outcomes: dict[int, Outcome] = {}
     with (
         _one_thread_each(),
-        ProcessPoolExecutor(jobs, context, tqdm.set_lock, (context.RLock(),)) as pool,
+        ProcessPoolExecutor(jobs, context, _start_worker, (context.RLock(), context.Value("i", 0))) as pool,
         tqdm(total=len(runs), desc="models".ljust(20), position=0, leave=False, disable=None) as bar,
     ):
-        started = {pool.submit(train, run, s, text, k % jobs + 1): k for k, run in enumerate(runs)}
+        started = {pool.submit(train, run, s, text): k for k, run in enumerate(runs)}
         try:
             for done in as_completed(started):
                 outcomes[started[done]] = outcome = done.result()
@@ -245,8 +264,9 @@ def _side_by_side(runs: Sequence[Run], s: Settings, text: Text, jobs: int) -> li
                 found = f"{per_token(outcome.loss, s.level):.3f} {unit(s.level)} on the test text"
                 name = f"{outcome.run.name}, seed {outcome.run.seed}"
                 bar.write(f"{name}: {found}, {outcome.seconds:.0f} s", file=sys.stderr)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:  # an interrupt too: do not wait for what is still training
+            for child in active_children():
+                child.terminate()
             raise
     return [outcomes[k] for k in range(len(runs))]
 

@@ -2,8 +2,10 @@ import csv
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +141,21 @@ def test_interrupted(monkeypatch, text, tmp_path, capsys):
     monkeypatch.setattr("refdope.data.load", stop)
     assert main(small(text, tmp_path / "out")) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_training_at_once_and_leaves_what_was_there(text, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "demo.csv").write_text("earlier")
+    command = [sys.executable, "-m", "refdope", *small(text, out, "--steps", "1000000")]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "sha256" in started.stdout.readline()  # the text is loaded, and training begins
+    time.sleep(1.5)
+    started.send_signal(signal.SIGINT)
+    _, printed = started.communicate(timeout=20)
+    assert started.returncode == 130
+    assert printed.strip() == "refdope: interrupted; nothing was written"
+    assert [(path.name, path.read_text()) for path in out.iterdir()] == [("demo.csv", "earlier")]
 
 
 def test_python_m_refdope_is_the_command():

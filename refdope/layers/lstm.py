@@ -221,6 +221,8 @@ class LSTM:
             raise ValueError(f"LSTM: D and H must be at least 1, got {D} and {H}")
         if kind is None and not doped:
             raise ValueError("LSTM: kind is None, which makes sense only with doped=True (a pruned matrix)")
+        if cmr is not None and (kind is None or not doped):
+            raise ValueError("LSTM: cmr was given, but drops rows of two co-matrices: it needs a kind and doped=True")
         how: dict[str, Any] = {} if kind is None or kind.one_kind else {"of": kind, "parts": 4}
         kind = Stack if how else kind
         std = (3 * H) ** -0.5 if std is None else std

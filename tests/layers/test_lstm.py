@@ -228,6 +228,9 @@ def test_bad_arguments_are_refused_in_one_line():
         LSTM(lstm.Wh, lstm.Wx, lstm.b)
     with pytest.raises(ValueError, match="only with doped=True"):
         LSTM.for_compression(D, H, None, 2, _rng())
+    for kind, doped in ((None, True), (Kronecker, False)):
+        with pytest.raises(ValueError, match=r"cmr was given, but .* it needs a kind and doped=True"):
+            LSTM.for_compression(D, H, kind, 2, _rng(), doped=doped, cmr=CMR(0.1))
     with pytest.raises(ValueError, match="D and H must be at least 1, got 6 and 0"):
         LSTM.for_compression(D, 0, Dense, 1, _rng())
     with pytest.raises(ValueError, match=r"factor 100 is out of reach for shape \(16, 6\)"):
