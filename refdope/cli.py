@@ -91,9 +91,9 @@ def _demo(args: argparse.Namespace) -> None:
         settings = replace(settings, kind=args.kinds[args.structure])
     cmr = {"rate": args.cmr_rate, "rows": args.cmr_rows}
     settings = replace(settings, cmr=replace(settings.cmr, **{k: v for k, v in cmr.items() if v is not None}))
-    corpus = data.load(args.data)
-    print(corpus, flush=True)
-    outcomes = demo.run(settings, corpus, args.out, seeds=args.seeds, jobs=args.jobs)
+    text = demo.Text.of(data.load(args.data), settings)
+    print(text, flush=True)
+    outcomes = demo.run(settings, text, args.out, seeds=args.seeds, jobs=args.jobs)
     for outcome in outcomes:
         if outcome.run.seed == 0 and outcome.run.name in ("dense", "doped"):
             print(f"\nwritten by the {outcome.run.name} model: {outcome.sample}")

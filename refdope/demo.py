@@ -102,6 +102,7 @@ class Run:
 class Text:
     """A corpus as numbers."""
 
+    about: str
     vocabulary: Vocabulary
     train: Array
     valid: Array
@@ -114,7 +115,11 @@ class Text:
         splits = [tokenize(text, s.level, corpus.spaced) for text in (corpus.train, corpus.valid, corpus.test)]
         vocabulary = Vocabulary(splits[0], s.words if s.level == "word" else None)
         train, valid, test = (vocabulary.encode(split) for split in splits)
-        return cls(vocabulary, train, valid, test, s.level)
+        return cls(str(corpus), vocabulary, train, valid, test, s.level)
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{len(tokens):,}" for tokens in (self.train, self.valid, self.test))
+        return f"{self.about}\n{sizes} tokens ({self.level}s) of {len(self.vocabulary):,} kinds"
 
 
 @dataclass(frozen=True)
@@ -191,13 +196,13 @@ def _snapshot(model: LanguageModel, step: int) -> dict[str, Array]:
     return {f"{name}.{step}": np.abs(part.to_dense()).astype(np.float16) for name, part in both.items()}
 
 
-def run(s: Settings, corpus: Corpus, out: Path, *, seeds: int = 1, jobs: int = 2) -> list[Outcome]:
+def run(s: Settings, text: Text, out: Path, *, seeds: int = 1, jobs: int = 2) -> list[Outcome]:
     """Train all models and write the results.
 
     Parameters
     ----------
     s : Settings
-    corpus : Corpus
+    text : Text
     out : Path
         The folder that gets demo.csv (the course of training), demo_table.csv, demo_snapshots.npz, demo.json (settings
         and text) and demo.png; each is written whole or not at all, once all runs have ended.
@@ -211,7 +216,7 @@ def run(s: Settings, corpus: Corpus, out: Path, *, seeds: int = 1, jobs: int = 2
     list of Outcome
         In the order of `five`.
     """
-    text, runs = Text.of(corpus, s), five(s, range(seeds))
+    runs = five(s, range(seeds))
     for r in runs:
         r.model(2, s)  # what cannot be made is refused before anything is trained
     out.mkdir(parents=True, exist_ok=True)
@@ -220,7 +225,7 @@ def run(s: Settings, corpus: Corpus, out: Path, *, seeds: int = 1, jobs: int = 2
     write_csv(out / "demo_table.csv", table(outcomes, s.level))
     with whole(out / "demo_snapshots.npz") as file:
         np.savez_compressed(file, allow_pickle=False, **outcomes[0].snapshots)
-    about = {"corpus": str(corpus), "seeds": seeds, "numpy": np.__version__} | asdict(s) | {"kind": s.kind.__name__}
+    about = {"corpus": text.about, "seeds": seeds, "numpy": np.__version__} | asdict(s) | {"kind": s.kind.__name__}
     with whole(out / "demo.json") as file:
         file.write((json.dumps(about, indent=1) + "\n").encode())
 

@@ -32,6 +32,7 @@ def test_demo_trains_five_models_and_writes_table_course_and_picture(text, tmp_p
     assert main(small(text, tmp_path / "out", "--seeds", "2")) == 0
     printed = capsys.readouterr()
     assert re.search(r"text\.txt: [\d,]+ train, .* 5-word runs .* sha256 [0-9a-f]{16}…", printed.out)
+    assert re.search(r"[\d,]+ tokens \(chars\) of 31 kinds", printed.out)
     rows = [line for line in printed.out.splitlines() if line.startswith("| ")]
     names = [row.split("|")[1].strip() for row in rows[1:]]
     assert names == ["dense", "pruned", "kronecker", "doped", "doped + CMR"]

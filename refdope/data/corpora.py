@@ -53,10 +53,6 @@ class Corpus:
         known = set(train)
         return sum(r in known for r in valid) / max(len(valid), 1)
 
-    def head(self, characters: int) -> "Corpus":
-        """Return the same corpus with so many characters of the training text."""
-        return Corpus(self.name, self.train[:characters], self.valid, self.test, self.spaced)
-
     def __str__(self) -> str:
         sizes = ", ".join(f"{len(getattr(self, s)):,} {s}" for s in ("train", "valid", "test"))
         return (
