@@ -1,4 +1,4 @@
-"""The command line: `refdope demo`, or `python -m refdope demo`.
+"""The command line: `refdope COMMAND`, or `python -m refdope COMMAND`.
 
 Exit status: 0 done; 2 the input was wrong, and one line on standard error says how; 130 interrupted.
 """
@@ -6,53 +6,167 @@ Exit status: 0 done; 2 the input was wrong, and one line on standard error says 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-EXAMPLES = """\
+EXAMPLES = {
+    "demo": """\
 examples:
   refdope demo                                    five models, two minutes, results in figures/
   refdope demo --seeds 5 --out runs/seeds         the same with five seeds, to see what is noise
   refdope demo --structure lmf --factor 10        dope a low-rank matrix instead
   refdope demo --data my.txt --level word         your own text, by words
-"""
+""",
+    "train": """\
+examples:
+  refdope train runs/a --data my.txt --hidden 128 --factor 20 --cmr 0.1
+  refdope train runs/b --structure dense --no-overlay --epochs 5
+  refdope train runs/c --structure none --factor 20           gradual pruning, no structure
+  refdope train runs/d --preset zaremba-small --data ptb/     Zaremba's small model on PTB
+  refdope train runs/e --config runs/a/config.toml --seed 1   run a again with another seed
+  refdope train --resume runs/a                               go on after an interrupt or a crash
+""",
+    "evaluate": """\
+examples:
+  refdope evaluate runs/a                         on the test text it was trained with
+  refdope evaluate runs/a --data other.txt        on the test part of another text
+""",
+    "generate": """\
+examples:
+  refdope generate runs/a --prompt "Return the " --length 300 --temperature 0.7
+""",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     args = _parser().parse_args(argv)
     try:
-        args.command(args)
+        status = args.command(args)
     except KeyboardInterrupt:
         print("refdope: interrupted; nothing was written", file=sys.stderr)
         return 130
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"refdope: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    return 0
+    return int(status or 0)
 
 
 def _parser() -> argparse.ArgumentParser:
     from refdope import __version__
-    from refdope.structures import STRUCTURES, Dense
 
     parser = argparse.ArgumentParser(
         prog="refdope",
         description="Doped structured matrices for LSTMs, in NumPy and SciPy.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="refdope COMMAND --help has examples",
     )
     parser.add_argument("--version", action="version", version=f"refdope {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    demo = commands.add_parser(
-        "demo",
-        help="train one language model five ways, compressed equally, and compare",
-        description="Train one LSTM language model dense, pruned, as a structured matrix, doped, and doped with "
-        "co-matrix dropout, all at one compression factor; print a table, and write it, the measured course of "
-        "training (CSV) and a picture.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    demo.set_defaults(command=_demo)
+
+    def command(name: str, run: Any, about: str, more: str = "") -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=about,
+            description=f"{about[0].upper()}{about[1:]}. {more}",
+            epilog=EXAMPLES[name],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(command=run)
+        return made
+
+    _demo_options(command("demo", _demo, "train one language model five ways, compressed equally, and compare"))
+    _train_options(command("train", _train, "train a language model in a run folder that can be resumed at any moment"))
+    evaluate = command("evaluate", _evaluate, "measure a trained model on a test text")
+    evaluate.add_argument("run", type=Path, help="run folder")
+    evaluate.add_argument("--data", metavar="PATH", help="another text (default: that of the run)")
+    generate = command("generate", _generate, "let a trained model write")
+    generate.add_argument("run", type=Path, help="run folder")
+    generate.add_argument("--prompt", default="", help="text to go on from (default: the start of a line)")
+    generate.add_argument("--length", type=int, default=300, help="how many tokens (default: %(default)s)")
+    generate.add_argument("--temperature", type=float, default=0.8, help="below 1: bolder (default: %(default)s)")
+    generate.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    return parser
+
+
+# ------------------------------------------------------------------------------------------------------------- train
+
+
+def _train_options(train: argparse.ArgumentParser) -> None:
+    from refdope.training.config import PRESETS, Config
+
+    train.add_argument("run", type=Path, nargs="?", help="run folder, not there yet")
+    train.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
+    train.add_argument("--config", type=Path, metavar="TOML", help="settings from a file; flags come on top")
+    train.add_argument("--preset", choices=tuple(PRESETS), help="settings of a published model; flags come on top")
+    for setting in fields(Config):
+        flag, choices = "--" + setting.name.replace("_", "-"), setting.metadata["choices"]
+        about = f"{setting.metadata['help']} (default: {setting.default!r})".replace("%", "%%")
+        if isinstance(setting.default, bool):
+            train.add_argument(flag, dest=setting.name, action=argparse.BooleanOptionalAction, default=None, help=about)
+        else:
+            kind = type(setting.default)
+            metavar = None if choices else {str: "PATH", int: "N", float: "X"}[kind]
+            train.add_argument(flag, dest=setting.name, type=kind, choices=choices, metavar=metavar, help=about)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from refdope.training import folder
+    from refdope.training.config import PRESETS, Config, read_toml
+
+    flags = {f.name: getattr(args, f.name) for f in fields(Config) if getattr(args, f.name) is not None}
+    if args.resume is not None:
+        if args.run or args.config or args.preset or flags:
+            raise ValueError("--resume goes on with a run as it is: it takes no other arguments")
+        return 0 if folder.resume(args.resume) else 130
+    if args.run is None:
+        raise ValueError("train needs a run folder, or --resume RUN")
+    if flags.get("data"):
+        flags["data"] = str(Path(flags["data"]).absolute())
+    given = PRESETS.get(args.preset, {}) | (read_toml(args.config) if args.config else {}) | flags
+    config = Config.from_dict(given, str(args.config or "train"))
+    return 0 if folder.start(args.run, config) else 130
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from refdope.data import Batches, load, tokenize
+    from refdope.training import evaluate
+    from refdope.training.folder import read_model
+
+    model, vocabulary, config = read_model(args.run)
+    corpus = load(args.data or config.data or None)
+    tokens = vocabulary.encode(tokenize(corpus.test, config.level, corpus.spaced))
+    loss = evaluate(model, Batches(tokens, 50, max(1, min(20, len(tokens) // 200))))
+    unknown = np.mean(tokens == 0)
+    told = f"{loss / np.log(2):.4f} bits per character" if config.level == "char" else f"perplexity {np.exp(loss):.3f}"
+    print(f"{corpus}\n{told} on {len(tokens):,} test tokens, {unknown:.1%} of them unknown")
+
+
+def _generate(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from refdope.data import tokenize
+    from refdope.training.folder import read_model
+
+    if args.length < 1:
+        raise ValueError(f"--length must be at least 1, got {args.length}")
+    model, vocabulary, config = read_model(args.run)
+    prompt = args.prompt or "\n"
+    words = tokenize(prompt, config.level)
+    tokens = vocabulary.encode(words[:-1] if config.level == "word" and args.prompt else words)
+    written = model.generate(tokens, args.length, np.random.default_rng(args.seed), args.temperature)
+    text = vocabulary.decode(written, config.level)
+    print(args.prompt + (" " if config.level == "word" and args.prompt else "") + text)
+
+
+# -------------------------------------------------------------------------------------------------------------- demo
+
+
+def _demo_options(demo: argparse.ArgumentParser) -> None:
+    from refdope.structures import STRUCTURES, Dense
+
     kinds = {kind.__name__.lower(): kind for kind in STRUCTURES if kind is not Dense}
     option = demo.add_argument
     option("--structure", choices=sorted(kinds), help="what is doped (default: kronecker)")
@@ -62,13 +176,12 @@ def _parser() -> argparse.ArgumentParser:
     option("--words", type=int, metavar="N", help="with --level word, keep the N most frequent (default: 4000)")
     option("--hidden", type=int, dest="H", metavar="H", help="hidden units (default: 100)")
     option("--steps", type=int, help="training steps a model (default: 2000)")
-    option("--cmr-rate", type=float, metavar="P", help="rate of the co-matrix dropout")
+    option("--cmr-rate", type=float, metavar="P", help="rate of the co-matrix dropout (default: 0.1)")
     option("--cmr-rows", choices=("both", "sparse", "exclusive", "elements"), help="what it drops (default: both)")
     option("--seeds", type=int, default=1, metavar="N", help="train every model with N seeds (default: 1)")
     option("--jobs", type=int, default=2, metavar="N", help="processes, one thread each (default: 2)")
     option("--out", type=Path, default=Path("figures"), metavar="DIR", help="where results go (default: figures)")
     demo.set_defaults(kinds=kinds)
-    return parser
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -81,17 +194,14 @@ def _demo(args: argparse.Namespace) -> None:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out: {args.out} is a file, it must be a folder")
-    given = {
-        name: getattr(args, name)
-        for name in ("factor", "level", "words", "H", "steps")
-        if getattr(args, name) is not None
-    }
+    names = ("factor", "level", "words", "H", "steps")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     settings = demo.Settings(**given)
     if args.structure:
         settings = replace(settings, kind=args.kinds[args.structure])
     cmr = {"rate": args.cmr_rate, "rows": args.cmr_rows}
     settings = replace(settings, cmr=replace(settings.cmr, **{k: v for k, v in cmr.items() if v is not None}))
-    text = demo.Text.of(data.load(args.data), settings)
+    text = data.Text.of(data.load(args.data), settings.level, settings.words)
     print(text, flush=True)
     outcomes = demo.run(settings, text, args.out, seeds=args.seeds, jobs=args.jobs)
     for outcome in outcomes:

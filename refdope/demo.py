@@ -28,7 +28,7 @@ import numpy as np
 from tqdm import tqdm
 
 from refdope.analysis import Cost, adaptation, cost
-from refdope.data import Batches, Corpus, Vocabulary, tokenize
+from refdope.data import Batches, Text
 from refdope.data.vocabulary import Level
 from refdope.files import whole, write_csv
 from refdope.models import LanguageModel
@@ -96,30 +96,6 @@ class Run:
             doped=self.doped,
             cmr=self.cmr,
         ).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Text:
-    """A corpus as numbers."""
-
-    about: str
-    vocabulary: Vocabulary
-    train: Array
-    valid: Array
-    test: Array
-    level: Level
-
-    @classmethod
-    def of(cls, corpus: Corpus, s: Settings) -> "Text":
-        """Tokenise a corpus; the vocabulary is that of its training text."""
-        splits = [tokenize(text, s.level, corpus.spaced) for text in (corpus.train, corpus.valid, corpus.test)]
-        vocabulary = Vocabulary(splits[0], s.words if s.level == "word" else None)
-        train, valid, test = (vocabulary.encode(split) for split in splits)
-        return cls(str(corpus), vocabulary, train, valid, test, s.level)
-
-    def __str__(self) -> str:
-        sizes = ", ".join(f"{len(tokens):,}" for tokens in (self.train, self.valid, self.test))
-        return f"{self.about}\n{sizes} tokens ({self.level}s) of {len(self.vocabulary):,} kinds"
 
 
 @dataclass(frozen=True)

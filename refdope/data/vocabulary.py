@@ -54,6 +54,14 @@ class Vocabulary:
         self.tokens: Sequence[str] = (UNKNOWN, *(token for token, _ in kept))
         self._number = {token: number for number, token in enumerate(self.tokens)}
 
+    @classmethod
+    def of(cls, tokens: Sequence[str]) -> "Vocabulary":
+        """Return the vocabulary with these tokens, in the order of their numbers."""
+        made = cls(())
+        made.tokens = tuple(tokens)
+        made._number = {token: number for number, token in enumerate(tokens)}
+        return made
+
     def __len__(self) -> int:
         return len(self.tokens)
 

@@ -1,8 +1,10 @@
 """Embedding: a row of E for every token.
 
-x_t = E[token_t],    E: (V, D)
+With tokens numbered from 0 to V - 1,
 
-backward    dE[v] = Σ dx_t over all t with token_t = v
+    x_t = E[token_t],    E: (V, D)
+
+    backward    dE[v] = Σ dx_t over all t with token_t = v
 """
 
 from collections.abc import Mapping

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, Structure, join, part
+from refdope.structures.base import Array, Params, Structure, join, parts
 from refdope.structures.cmr import CMR
 from refdope.structures.doped import Doped
 from refdope.structures.overlay import Overlay
@@ -173,9 +173,10 @@ class LSTM:
         """Arrays that are saved and not trained."""
         return join(Wx=self.Wx.constants, Wh=self.Wh.constants)
 
-    def replace(self, params: Mapping[str, Array]) -> Self:
-        """Return the same layer over other arrays, of any dtype."""
-        return type(self)(self.Wx.replace(part(params, "Wx")), self.Wh.replace(part(params, "Wh")), params["b"])
+    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> Self:
+        """Return the same layer over other arrays, of any dtype; see `Structure.replace`."""
+        Wx, Wh = (W.replace(*parts(name, params, constants)) for name, W in (("Wx", self.Wx), ("Wh", self.Wh)))
+        return type(self)(Wx, Wh, params["b"])
 
     @classmethod
     def for_compression(
@@ -223,7 +224,7 @@ class LSTM:
             raise ValueError("LSTM: kind is None, which makes sense only with doped=True (a pruned matrix)")
         if cmr is not None and (kind is None or not doped):
             raise ValueError("LSTM: cmr was given, but drops rows of two co-matrices: it needs a kind and doped=True")
-        how: dict[str, Any] = {} if kind is None or kind.one_kind else {"of": kind, "parts": 4}
+        how: dict[str, Any] = {} if kind is None or kind.one_kind else {"of": kind, "count": 4}
         kind = Stack if how else kind
         std = (3 * H) ** -0.5 if std is None else std
 

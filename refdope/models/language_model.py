@@ -18,7 +18,7 @@ from refdope.layers.dropout import Dropout
 from refdope.layers.embedding import Embedding
 from refdope.layers.lstm import LSTM, LSTMCache, State
 from refdope.layers.softmax import Softmax, SoftmaxCache
-from refdope.structures.base import Array, Params, Structure, gaussian, join, part
+from refdope.structures.base import Array, Params, Structure, gaussian, join, part, parts
 
 
 class ModelCache(NamedTuple):
@@ -154,11 +154,11 @@ class LanguageModel:
         """Arrays that are saved and not trained: masks and CSR patterns."""
         return join(**{f"layers.{k}": layer.constants for k, layer in enumerate(self.layers)})
 
-    def replace(self, params: Mapping[str, Array]) -> Self:
-        """Return the same model over other arrays, of any dtype."""
+    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> Self:
+        """Return the same model over other arrays, of any dtype; see `Structure.replace`."""
         return type(self)(
             self.embedding.replace({"E": params["embedding"]}),
-            [layer.replace(part(params, f"layers.{k}")) for k, layer in enumerate(self.layers)],
+            [layer.replace(*parts(f"layers.{k}", params, constants)) for k, layer in enumerate(self.layers)],
             self.softmax.replace(part(params, "softmax")),
             self.dropout.rate,
         )

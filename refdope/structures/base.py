@@ -168,11 +168,19 @@ class Structure(ABC):
         """Arrays that are saved with the weights and never trained (a mask, a CSR pattern)."""
         return {}
 
-    def replace(self, params: Mapping[str, Array]) -> Self:
-        """Return the same structure over other arrays, of any dtype: to cast, ablate, load, take a complex step."""
+    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "Structure":
+        """Return the same structure over other arrays, of any dtype: to cast, ablate, load, take a complex step.
+
+        Parameters
+        ----------
+        params : dict
+            Under the keys of `params`; the arrays themselves are used, not copies.
+        constants : dict, optional
+            What `constants` gave when the arrays were saved; by default the constants stay.
+        """
         return type(self)(*(params[name] for name in self.names))
 
-    def astype(self, dtype: Any) -> Self:
+    def astype(self, dtype: Any) -> "Structure":
         """Return the same structure with its parameters cast to a dtype."""
         return self.replace({name: array.astype(dtype) for name, array in self.params.items()})
 
@@ -271,3 +279,10 @@ def part(params: Mapping[str, Array], prefix: str) -> Params:
     """Take one part out of a flat dict again: `part({"Wx.A": a}, "Wx")` is `{"A": a}`."""
     start = prefix + "."
     return {name.removeprefix(start): array for name, array in params.items() if name.startswith(start)}
+
+
+def parts(
+    prefix: str, params: Mapping[str, Array], constants: Mapping[str, Array] | None
+) -> tuple[Params, Params | None]:
+    """Take one part out of both arguments of a `replace`."""
+    return part(params, prefix), None if constants is None else part(constants, prefix)

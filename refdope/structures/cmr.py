@@ -20,7 +20,7 @@ rate, is not known to us; the family is ours.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal, NoReturn, Self, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 import numpy as np
 
@@ -138,9 +138,9 @@ class DroppedRows(Sampled):
         """Return the matrix that every row of x meets, (…, m, n)."""
         return (self.b / self.mean)[..., None] * self.W.to_dense()
 
-    def replace(self, params: Mapping[str, Array]) -> Self:
+    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "DroppedRows":
         """Return the same pass over other arrays."""
-        return type(self)(self.W.replace(params), self.b, self.mean)
+        return DroppedRows(self.W.replace(params, constants), self.b, self.mean)
 
     def at(self, t: int) -> "DroppedRows":
         """Return step t of the pass."""
@@ -177,6 +177,6 @@ class DroppedElements(Sampled):
         """Return the matrix of this pass, (m, n)."""
         return self.thinned.to_dense()
 
-    def replace(self, params: Mapping[str, Array]) -> Self:
+    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "DroppedElements":
         """Return the same pass over other values."""
-        return type(self)(self.W.replace(params), self.keep, self.mean)
+        return DroppedElements(self.W.replace(params, constants), self.keep, self.mean)

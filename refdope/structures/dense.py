@@ -1,6 +1,12 @@
 """Dense: the matrix itself, the baseline of every comparison.
 
-W: (m, n)        m·n parameters, m·n multiply-adds a row
+Nothing is saved, and each operation is one product:
+
+    W: (m, n)        m·n parameters and multiply-adds a row
+
+    forward     y  = W x
+    adjoint     dx = Wᵀ dy
+    gradient    dW = dy xᵀ        (for one row; the rows are summed)
 """
 
 from typing import Self

@@ -91,9 +91,9 @@ class Doped(Structure):
         """The constants of both."""
         return self.structure.constants | self._overlay.constants
 
-    def replace(self, params: Mapping[str, Array]) -> Self:
+    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "Doped":
         """Return the same sum over other arrays."""
-        return type(self)(self.structure.replace(params), self._overlay.replace(params), self.cmr)
+        return Doped(self.structure.replace(params, constants), self._overlay.replace(params, constants), self.cmr)
 
     @property
     def n_params(self) -> int:

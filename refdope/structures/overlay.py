@@ -68,9 +68,9 @@ class Overlay(Structure):
         """M, under "mask"."""
         return {"mask": self.mask}
 
-    def replace(self, params: Mapping[str, Array]) -> Self:
-        """Return the overlay with the same mask (the same array) over other values."""
-        return type(self)(params["overlay"], self.mask)
+    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> Structure:
+        """Return an overlay over other values; its mask, or its CSR pattern, is the one in `constants` if given."""
+        return _made(self.shape, params["overlay"], self.constants if constants is None else constants)
 
     @property
     def n_params(self) -> int:
@@ -174,10 +174,9 @@ class SparseOverlay(Structure):
         """The pattern: "indices" (column of every value) and "indptr" (where every row begins)."""
         return {"indices": self.csr.indices, "indptr": self.csr.indptr}
 
-    def replace(self, params: Mapping[str, Array]) -> Self:
-        """Return the overlay with the same pattern (the same arrays) over other values."""
-        csr = csr_array((params["overlay"], self.csr.indices, self.csr.indptr), shape=self.shape)
-        return type(self)(csr)
+    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> Structure:
+        """Return an overlay over other values; its CSR pattern, or its mask, is the one in `constants` if given."""
+        return _made(self.shape, params["overlay"], self.constants if constants is None else constants)
 
     @property
     def overlay(self) -> "SparseOverlay":
@@ -190,3 +189,10 @@ class SparseOverlay(Structure):
     ) -> Self:
         """Make the CSR form of `Overlay.for_compression`."""
         return cls(Overlay.for_compression(shape, factor, rng, std).to_csr().csr)
+
+
+def _made(shape: tuple[int, int], values: Array, constants: Mapping[str, Array]) -> Structure:
+    """Return the overlay of these values in the storage that its constants are of."""
+    if "mask" in constants:
+        return Overlay(values, constants["mask"])
+    return SparseOverlay(csr_array((values, constants["indices"], constants["indptr"]), shape=shape))

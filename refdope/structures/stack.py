@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, Structure, join, part
+from refdope.structures.base import Array, Params, Structure, join, parts
 from refdope.structures.dense import Dense
 
 
@@ -62,9 +62,9 @@ class Stack(Structure):
         """The constants of every matrix, under "k.name"."""
         return _numbered(W.constants for W in self.matrices)
 
-    def replace(self, params: Mapping[str, Array]) -> Self:
+    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "Stack":
         """Return the same stack over other arrays."""
-        return type(self)([W.replace(part(params, str(k))) for k, W in enumerate(self.matrices)])
+        return Stack([W.replace(*parts(str(k), params, constants)) for k, W in enumerate(self.matrices)])
 
     def sample(self, rng: np.random.Generator, lead: tuple[int, ...]) -> Structure:
         """Draw one training pass of every matrix."""
@@ -101,10 +101,10 @@ class Stack(Structure):
         std: float | None = None,
         *,
         of: type[Structure] = Dense,
-        parts: int = 4,
+        count: int = 4,
     ) -> Self:
-        """Stack `parts` equally tall matrices of one kind. See `Structure.for_compression`."""
-        return cls([of.for_compression(_tall(shape, parts), factor, rng, std) for _ in range(parts)])
+        """Stack `count` equally tall matrices of one kind. See `Structure.for_compression`."""
+        return cls([of.for_compression(_tall(shape, count), factor, rng, std) for _ in range(count)])
 
     @classmethod
     def for_doping(
@@ -115,17 +115,17 @@ class Stack(Structure):
         std: float | None = None,
         *,
         of: type[Structure] = Dense,
-        parts: int = 4,
+        count: int = 4,
     ) -> Self:
-        """Stack `parts` equally tall matrices, each as its kind stands under an overlay."""
-        return cls([of.for_doping(_tall(shape, parts), factor, rng, std) for _ in range(parts)])
+        """Stack `count` equally tall matrices, each as its kind stands under an overlay."""
+        return cls([of.for_doping(_tall(shape, count), factor, rng, std) for _ in range(count)])
 
 
-def _tall(shape: tuple[int, int], parts: int) -> tuple[int, int]:
-    """Return the shape of one of `parts` equally tall matrices."""
-    if parts < 1 or shape[0] % parts:
-        raise ValueError(f"Stack: {shape[0]} rows do not divide into {parts} equal parts")
-    return shape[0] // parts, shape[1]
+def _tall(shape: tuple[int, int], count: int) -> tuple[int, int]:
+    """Return the shape of one of `count` equally tall matrices."""
+    if count < 1 or shape[0] % count:
+        raise ValueError(f"Stack: {shape[0]} rows do not divide into {count} equal parts")
+    return shape[0] // count, shape[1]
 
 
 def _numbered(arrays: Iterable[Mapping[str, Array]]) -> Params:

@@ -88,10 +88,8 @@ class Annealer:
 
     def update(self, optimizer: Optimizer, step: int) -> bool:
         """Do what is due after `step` updates; return whether entries were pruned."""
+        self.set_rates(step)
         doped = self._doped()
-        for name, W in doped.items():
-            if isinstance(W, Doped) and W.cmr:
-                W.cmr = replace(W.cmr, rate=self._rate(self.rates[name], step))
         if not self.final or not self.ramp.due(step):
             return False
         for name, W in doped.items():
@@ -103,6 +101,12 @@ class Annealer:
         if step == self.ramp.end:
             self.model.to_csr()
         return True
+
+    def set_rates(self, step: int) -> None:
+        """Give every CMR of the model its rate after `step` updates."""
+        for name, W in self._doped().items():
+            if isinstance(W, Doped) and W.cmr:
+                W.cmr = replace(W.cmr, rate=self._rate(self.rates[name], step))
 
     def _rate(self, rate: float, step: int) -> float:
         if self.cmr == "annealed":

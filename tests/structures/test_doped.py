@@ -19,7 +19,7 @@ def test_the_overlay_starts_dense_over_the_smallest_full_rank_product():
     assert W.structure.n_params == min(f.n_params for f in full)
 
 
-@pytest.mark.parametrize(("kind", "how"), [(Kronecker, {}), (LMF, {}), (Stack, {"of": HMD, "parts": 3})])
+@pytest.mark.parametrize(("kind", "how"), [(Kronecker, {}), (LMF, {}), (Stack, {"of": HMD, "count": 3})])
 @pytest.mark.parametrize("share", [0.9, 0.5])
 def test_the_variance_is_shared_as_asked_for(kind, how, share):
     W = Doped.for_compression((30, 20), 2, np.random.default_rng(0), 0.3, kind=kind, share=share, **how)

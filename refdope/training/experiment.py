@@ -1,0 +1,158 @@
+"""One training run in memory: a model, its trainer, what was measured, and all that a bit-exact resume needs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from refdope.analysis.adaptation import adaptation
+from refdope.data.batches import Batches
+from refdope.data.text import Text
+from refdope.structures.base import Array, Params, join, part
+from refdope.training.annealing import Annealer
+from refdope.training.config import Config
+from refdope.training.trainer import Trainer, evaluate
+
+
+class Experiment:
+    """A run of a config on a text.
+
+    Parameters
+    ----------
+    config : Config
+    text : Text
+
+    Attributes
+    ----------
+    trainer : Trainer
+    course : list of dict
+        A row an evaluation: step, density, train (mean loss since the row before), valid, and the adaptation on the
+        probe; losses in nats a token. No times: the same run gives the same rows.
+    total : int
+        Updates in all.
+    """
+
+    def __init__(self, config: Config, text: Text) -> None:
+        self.config, self.text = config, text
+        batches = Batches(text.train, config.unroll, config.batch)
+        self.total, self.ramp = config.total_steps(len(batches)), config.ramp(len(batches))
+        self.valid = Batches(text.valid, 50, max(1, min(20, len(text.valid) // 200)))
+        self.probe = Batches(text.valid[: config.probe + 1], 50, max(1, min(10, config.probe // 200)))
+        model = config.model(len(text.vocabulary))
+        annealer = Annealer(model, config.factor, self.ramp, config.cmr_schedule) if config.overlay else None
+        rng = np.random.default_rng([config.seed, 1])
+        rate = config.learning_rate(len(batches))
+        self.trainer = Trainer(model, batches, config.make_optimizer(), rate, rng, annealer)
+        self.course: list[dict[str, Any]] = []
+        self._losses: list[float] = []
+        share = self.total / config.evaluations
+        self.evaluated = {round(k * share) for k in range(config.evaluations + 1)}
+        self.evaluated |= {self.ramp.end} if config.overlay else set()
+
+    @property
+    def step(self) -> int:
+        """Updates made."""
+        return self.trainer.step
+
+    @property
+    def done(self) -> bool:
+        """Whether all updates were made."""
+        return self.step >= self.total
+
+    def update(self) -> float:
+        """Train on the next window; return its loss. Raises FloatingPointError if training diverged."""
+        loss = self.trainer.update()
+        self._losses.append(loss)
+        return loss
+
+    def measure(self) -> dict[str, Any] | None:
+        """Add a row to the course if one is due at this step, and return it."""
+        if self.step not in self.evaluated or (self.course and self.course[-1]["step"] == self.step):
+            return None
+        model = self.trainer.model
+        row: dict[str, Any] = {
+            "step": self.step,
+            "density": density(self.trainer),
+            "train": float(np.mean(self._losses)) if self._losses else float("nan"),
+            "valid": evaluate(model, self.valid),
+            **adaptation(model, self.probe),
+        }
+        if not np.isfinite(row["valid"]):
+            raise FloatingPointError(f"training diverged: the validation loss is {row['valid']} at step {self.step}")
+        self._losses = []
+        self.course.append(row)
+        return row
+
+    # ------------------------------------------------------------------------------------------------- save and load
+
+    def state(self) -> tuple[Params, dict[str, Any]]:
+        """Return the arrays and the record that `restore` goes on from."""
+        t = self.trainer
+        carried = {f"{k}.{name}": a for k, s in enumerate(t.state or []) for name, a in zip("hc", s, strict=True)}
+        arrays = join(
+            params=t.model.params,
+            constants=t.model.constants,
+            optimizer=join(**t.optimizer.arrays),
+            state=carried,
+        )
+        record = {
+            "config": self.config.to_toml(),
+            "corpus": self.text.hash,
+            "vocabulary": list(self.text.vocabulary.tokens),
+            "step": t.step,
+            "optimizer_steps": t.optimizer.steps,
+            "rng": t.rng.bit_generator.state,
+            "course": self.course,
+            "losses": self._losses,
+        }
+        return arrays, record
+
+    def restore(self, arrays: Mapping[str, Array], record: Mapping[str, Any], where: str) -> None:
+        """Go on from a state.
+
+        Raises
+        ------
+        ValueError
+            If the state is another config's, another text's, does not fit the model, or is not finite; the message
+            starts with `where`, and nothing has been changed.
+        """
+        for name, own in (("config", self.config.to_toml()), ("corpus", self.text.hash)):
+            if record.get(name) != own:
+                raise ValueError(f"{where} belongs to another {name}")
+        t = self.trainer
+        model = restored(t.model, arrays, where)
+        t.model = model
+        if t.annealer is not None:
+            t.annealer.model = model
+            t.annealer.set_rates(record["step"])
+        t.step, t.optimizer.steps = record["step"], record["optimizer_steps"]
+        moments = part(arrays, "optimizer")
+        t.optimizer.arrays = {kind: part(moments, kind) for kind in t.optimizer.arrays}
+        carried = part(arrays, "state")
+        t.state = [(carried[f"{k}.h"], carried[f"{k}.c"]) for k in range(len(model.layers))] if carried else None
+        t.rng.bit_generator.state = record["rng"]
+        self.course, self._losses = list(record["course"]), list(record["losses"])
+
+
+def restored(model: Any, arrays: Mapping[str, Array], where: str) -> Any:
+    """Return the model over saved arrays ("params.…", "constants.…"), once they are known to fit it."""
+    params, constants = part(arrays, "params"), part(arrays, "constants")
+    if set(params) != set(model.params):
+        raise ValueError(f"{where} has other parameters than the model: {sorted(set(params) ^ set(model.params))[:3]}")
+    for name, a in params.items():
+        own = model.params[name]
+        if a.dtype != own.dtype or (a.shape != own.shape and not name.endswith("overlay")):
+            raise ValueError(f"{where}: {name} is {a.dtype} of shape {a.shape}, the model's is {own.dtype} {own.shape}")
+        if not np.isfinite(a).all():
+            raise ValueError(f"{where}: {name} has entries that are not finite")
+    try:
+        return model.replace(params, constants)
+    except (ValueError, KeyError, IndexError) as error:
+        raise ValueError(f"{where} does not fit the model: {error}") from None
+
+
+def density(trainer: Trainer) -> float:
+    """Return which share of the entries of the overlays is alive; 1 without overlays."""
+    overlays = [W.overlay for W in trainer.model.matrices.values() if W.overlay is not None]
+    entries = sum(S.shape[0] * S.shape[1] for S in overlays)
+    return sum(S.n_params for S in overlays) / entries if overlays else 1.0

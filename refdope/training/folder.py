@@ -1,0 +1,269 @@
+"""The run folder: what a run leaves on disk, so that it can be killed at any moment and go on with the same bits.
+
+Its files, each written whole or not at all but for times.csv, which is a log:
+
+    config.toml          the settings; `refdope train --config` repeats the run with them
+    environment.json     versions, machine, corpus and its hash
+    metrics.csv          a row an evaluation, losses in nats a token; no times, so a resumed run has the same file
+    times.csv            seconds and tokens per second, a row an evaluation; of every session
+    checkpoints/         the last two; each holds all that a bit-exact resume needs
+    weights.npz          when the run has ended: parameters, masks and CSR patterns
+    result.json          when the run has ended: test loss, sizes
+    lock                 held by the process that trains
+"""
+
+import json
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import scipy
+from tqdm import tqdm
+
+from refdope.analysis.cost import cost
+from refdope.data import Batches, Text, Vocabulary, load
+from refdope.files import whole, write_csv
+from refdope.models import LanguageModel
+from refdope.training import checkpoint
+from refdope.training.config import Config, read_toml
+from refdope.training.experiment import Experiment, restored
+from refdope.training.trainer import evaluate
+
+KEPT = 2  # checkpoints
+
+
+def start(path: Path, config: Config) -> bool:
+    """Train a new run in a folder that is not there yet, or empty; return whether it ended.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something in the folder.
+    ValueError
+        If the text or the model cannot be had; nothing is written then.
+    """
+    if path.exists() and (not path.is_dir() or any(file.name != "lock" for file in path.iterdir())):
+        raise FileExistsError(f"{path} is there already: go on with `refdope train --resume {path}`, or name another")
+    text = read_text(config)
+    experiment = Experiment(config, text)
+    path.mkdir(parents=True, exist_ok=True)
+    with locked(path):
+        with whole(path / "config.toml") as file:  # first: from here on the run can be resumed
+            file.write(config.to_toml().encode())
+        return _go(path, experiment)
+
+
+def resume(path: Path) -> bool:
+    """Go on with a run from its last good checkpoint; return whether it ended.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no run in the folder, another process trains it, or no checkpoint of it is good.
+    """
+    config = read_config(path)
+    with locked(path):
+        if (path / "result.json").exists():
+            print(f"{path}: has ended already", file=sys.stderr)
+            return True
+        return _go(path, Experiment(config, read_text(config)))
+
+
+def _go(path: Path, experiment: Experiment) -> bool:
+    """Bring the folder and the experiment to the same state, and train from there."""
+    text = experiment.text
+    (path / "checkpoints").mkdir(exist_ok=True)
+    for partial in path.rglob("*.part"):  # of a process that was killed
+        partial.unlink()
+    write_json(path / "environment.json", environment(text))
+    if checkpoints(path):
+        read_checkpoint(path, experiment)
+    else:
+        experiment.measure()
+        write_checkpoint(path, experiment)
+    begins = f"goes on from update {experiment.step:,} of" if experiment.step else "begins,"
+    print(f"{text}\n{path}: {begins} {experiment.total:,} updates", file=sys.stderr, flush=True)
+    return train(path, experiment)
+
+
+def train(path: Path, experiment: Experiment) -> bool:
+    """Train until all updates are made or somebody interrupts; return which. The last state is on disk either way."""
+    tokens = experiment.config.unroll * experiment.config.batch
+    bar = tqdm(total=experiment.total, initial=experiment.step, unit=" updates", disable=None, leave=False)
+    began, first = perf_counter(), experiment.step
+    with bar, interruptible() as interrupted:
+        while not experiment.done and not interrupted():
+            loss = experiment.update()
+            bar.update()
+            seconds = perf_counter() - began
+            speed = tokens * (experiment.step - first) / seconds
+            bar.set_postfix_str(f"loss {loss:.3f} nats, {speed:,.0f} tokens/s", refresh=False)
+            row = experiment.measure()
+            if row is not None:
+                append_times(path, experiment.step, seconds, speed)
+                write_checkpoint(path, experiment)
+                if bar.disable:
+                    print(f"update {row['step']:,}: {_told(row)}, {speed:,.0f} tokens/s", file=sys.stderr, flush=True)
+    if not experiment.done:
+        write_checkpoint(path, experiment)
+        print(f"stopped after update {experiment.step:,}; go on with `refdope train --resume {path}`", file=sys.stderr)
+        return False
+    finish(path, experiment)
+    return True
+
+
+def _told(row: dict[str, Any]) -> str:
+    alive = "" if row["density"] == 1 else f", {row['density']:.1%} of the overlay alive"
+    return f"validation {row['valid']:.4f} nats{alive}"
+
+
+def finish(path: Path, experiment: Experiment) -> None:
+    """Write the weights and the result of a run that has made all its updates."""
+    model, text = experiment.trainer.model, experiment.text
+    arrays, record = experiment.state()
+    weights = {name: a for name, a in arrays.items() if name.startswith(("params.", "constants."))}
+    about = {name: record[name] for name in ("config", "corpus", "vocabulary", "step")}
+    checkpoint.save(path / "weights.npz", weights, about)
+    test = evaluate(model, Batches(text.test, 50, max(1, min(20, len(text.test) // 200))))
+    result = {
+        "level": text.level,
+        "test": test,
+        "valid": experiment.course[-1]["valid"],
+        "test_in_unit": test / np.log(2) if text.level == "char" else float(np.exp(test)),
+        "unit": "bits per character" if text.level == "char" else "perplexity",
+        **asdict(cost(model)),
+        "bytes_on_disk": (path / "weights.npz").stat().st_size,
+    }
+    write_json(path / "result.json", result)
+    print(f"{path}: {result['test_in_unit']:.3f} {result['unit']} on the test text", file=sys.stderr)
+
+
+# ----------------------------------------------------------------------------------------------------- what is on disk
+
+
+def write_checkpoint(path: Path, experiment: Experiment) -> None:
+    """Write the metrics and a checkpoint, and forget all but the last two."""
+    if experiment.course:
+        write_csv(path / "metrics.csv", experiment.course)
+    checkpoint.save(path / "checkpoints" / f"update-{experiment.step:09d}.npz", *experiment.state())
+    for old in checkpoints(path)[:-KEPT]:
+        old.unlink()
+
+
+def checkpoints(path: Path) -> list[Path]:
+    """List the checkpoints of a run, oldest first."""
+    return sorted((path / "checkpoints").glob("update-*.npz"))
+
+
+def read_checkpoint(path: Path, experiment: Experiment) -> None:
+    """Restore the last good checkpoint; say which ones are not."""
+    found = checkpoints(path)
+    for file in reversed(found):
+        try:
+            experiment.restore(*checkpoint.load(file), str(file))
+            write_csv(path / "metrics.csv", experiment.course)
+        except ValueError as error:
+            if file is found[0]:
+                raise
+            print(f"refdope: {error}; the one before is taken", file=sys.stderr)
+        else:
+            return
+    raise ValueError(f"{path} has no checkpoint to go on from")
+
+
+def read_config(path: Path) -> Config:
+    """Read the config of a run."""
+    if not (path / "config.toml").is_file():
+        raise FileNotFoundError(f"there is no run in {path}: it has no config.toml")
+    return Config.from_dict(read_toml(path / "config.toml"), str(path / "config.toml"))
+
+
+def read_text(config: Config) -> Text:
+    """Load and tokenise the text of a config."""
+    return Text.of(load(config.data or None), config.level, config.words)
+
+
+def read_model(path: Path) -> tuple[LanguageModel, Vocabulary, Config]:
+    """Read the model of a run that has ended, or else of its last good checkpoint, and its vocabulary."""
+    config = read_config(path)
+    files = [path / "weights.npz"] if (path / "weights.npz").exists() else checkpoints(path)[-1:]
+    if not files:
+        raise FileNotFoundError(f"{path} has neither weights nor a checkpoint")
+    arrays, record = checkpoint.load(files[0])
+    if record.get("config") != config.to_toml():
+        raise ValueError(f"{files[0]} belongs to another config")
+    vocabulary = Vocabulary.of(record["vocabulary"])
+    return restored(config.model(len(vocabulary)), arrays, str(files[0])), vocabulary, config
+
+
+def environment(text: Text) -> dict[str, Any]:
+    """Return what the results of a run belong to."""
+    from refdope import __version__
+
+    return {
+        "refdope": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "corpus": text.about,
+        "corpus_hash": text.hash,
+    }
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    with whole(path) as file:
+        file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def append_times(path: Path, step: int, seconds: float, speed: float) -> None:
+    """Add a line to times.csv: it is a log, and a session that is killed leaves its lines."""
+    new = not (path / "times.csv").exists()
+    with (path / "times.csv").open("a") as file:
+        file.write(("step,seconds,tokens_per_second\n" if new else "") + f"{step},{seconds:.2f},{speed:.1f}\n")
+
+
+# ------------------------------------------------------------------------------------------ one process, and interrupts
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a run folder for this process; the lock goes with the process, however it ends."""
+    import fcntl
+
+    with (path / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"{path} is being trained by another process") from None
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first interrupt or termination into a question to ask between updates; a second one interrupts."""
+    asked: list[int] = []
+
+    def ask(number: int, _: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

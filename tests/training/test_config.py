@@ -1,0 +1,88 @@
+import tomllib
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from refdope import Dense, Doped, Overlay
+from refdope.training import SGD, Adam
+from refdope.training.config import PRESETS, Config, read_toml
+
+
+def test_toml_repeats_the_config(tmp_path):
+    config = Config(data='a "path"\\with\nall ü', factor=12.5, overlay=False, structure="dense", lr=1e-5, level="word")
+    (tmp_path / "c.toml").write_text(config.to_toml())
+    assert Config.from_dict(read_toml(tmp_path / "c.toml"), "c.toml") == config
+    assert tomllib.loads(config.to_toml()) == asdict(config)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"hiden": 3}, "there is no setting 'hiden'; there are data, level"),
+        ({"hidden": "3"}, "hidden must be int, got '3'"),
+        ({"hidden": 2.5}, "hidden must be int, got 2.5"),
+        ({"overlay": 1}, "overlay must be bool, got 1"),
+        ({"hidden": True}, "hidden must be int, got True"),
+        ({"hidden": 0}, "hidden must be a finite number from 1 up, got 0"),
+        ({"lr": float("inf")}, "lr must be a finite number from 0 up, got inf"),
+        ({"factor": float("nan")}, "factor must be a finite number from 1 up, got nan"),
+        ({"level": "byte"}, "level must be one of char, word, got 'byte'"),
+        ({"structure": "circulant"}, "structure must be one of dense, hmd, kronecker, lmf, none, got 'circulant'"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
+        ({"ramp_start": 0.7}, "ramp_start must be below ramp_end"),
+        ({"structure": "none", "overlay": False}, "structure none needs the overlay"),
+        ({"structure": "none", "cmr": 0.1}, "cmr needs two co-matrices"),
+        ({"steps": 0, "epochs": 0.0}, "steps or epochs must be above 0"),
+    ],
+)
+def test_bad_settings_are_refused_and_named(given, says):
+    with pytest.raises(ValueError, match=f"here: {says}"):
+        Config.from_dict(given, "here")
+
+
+def test_files_that_are_no_toml_are_refused(tmp_path):
+    (tmp_path / "c.toml").write_text("factor = = 3")
+    with pytest.raises(ValueError, match="is not TOML"):
+        read_toml(tmp_path / "c.toml")
+    (tmp_path / "c.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match="is not TOML"):
+        read_toml(tmp_path / "c.toml")
+    with pytest.raises(FileNotFoundError, match="there is no configuration file"):
+        read_toml(tmp_path / "nowhere.toml")
+
+
+def test_models_of_a_config():
+    doped = Config(hidden=20, factor=5, cmr=0.2, cmr_rows="sparse", layers=2).model(9)
+    assert len(doped.layers) == 2
+    assert isinstance(doped.layers[1].Wh, Doped)
+    assert (doped.layers[1].Wh.cmr.rate, doped.layers[1].Wh.cmr.rows) == (0.2, "sparse")
+    assert doped.embedding.E.dtype == np.float32
+    assert isinstance(Config(hidden=20, factor=5, structure="none").model(9).layers[0].Wx, Overlay)
+    dense = Config(hidden=20, structure="dense", overlay=False, init=0.05, forget_bias=0).model(9)
+    assert isinstance(dense.layers[0].Wx, Dense)
+    for W in (dense.layers[0].Wx.W, dense.embedding.E):
+        assert np.sqrt(np.mean(W.astype(float) ** 2)) == pytest.approx(0.05, rel=1e-5)
+    assert not dense.layers[0].b.any()
+
+
+def test_schedules_of_a_config():
+    config = Config(epochs=2.5, ramp_start=0.2, ramp_end=0.6, prunings=10, lr=0.1, decay_from=0.5)
+    assert config.total_steps(100) == 250
+    ramp = config.ramp(100)
+    assert (ramp.start, ramp.end, ramp.interval) == (50, 150, 10)
+    rate = config.learning_rate(100)
+    assert rate(0) == rate(125) == 0.1
+    assert rate(250) == pytest.approx(0.002)
+    assert Config(steps=30).total_steps(100) == 30
+    assert isinstance(config.make_optimizer(), Adam)
+    assert isinstance(Config(optimizer="sgd").make_optimizer(), SGD)
+
+
+def test_presets_are_zarembas_models():
+    for name, H, T, epochs in (("small", 200, 20, 13), ("medium", 650, 35, 39), ("large", 1500, 35, 55)):
+        config = Config.from_dict(PRESETS[f"zaremba-{name}"], name)
+        assert (config.hidden, config.unroll, config.epochs, config.layers) == (H, T, epochs, 2)
+        assert not config.overlay
+    small = Config.from_dict(PRESETS["zaremba-small"], "small").learning_rate(10)
+    assert [small(10 * epoch) for epoch in (0, 3, 4, 5)] == [20, 20, 10, 5]  # 1.0 of a loss summed over 20 steps

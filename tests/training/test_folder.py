@@ -1,0 +1,397 @@
+"""A run can be killed at any moment; what is on disk is whole, and goes on with the same bits."""
+
+import csv
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from refdope.cli import main
+from refdope.training import checkpoint
+from refdope.training.config import Config
+from refdope.training.experiment import Experiment
+from refdope.training.folder import checkpoints, read_config, read_model, read_text
+
+TEXT = "the quick brown fox jumps over the lazy dog, and over the other dogs too.\n" * 60
+SMALL = {
+    "hidden": 8, "layers": 2, "factor": 2.0, "cmr": 0.2, "dropout": 0.2, "unroll": 5, "batch": 4, "steps": 40,
+    "evaluations": 8, "probe": 100, "ramp_start": 0.2, "ramp_end": 0.7, "prunings": 5,
+}  # fmt: skip
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return path
+
+
+def flags(text, **more):
+    settings = SMALL | {"data": str(text)} | more
+    return [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def content(folder):
+    """The bytes of every file of a run, without the lock and the log of times."""
+    files = sorted(p for p in Path(folder).rglob("*") if p.is_file() and p.name not in ("lock", "times.csv"))
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+
+
+def same_run(one, other):
+    """Whether two runs ended with the same bits: every array of the weights, every row of the course."""
+    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+    (a, record), (b, _) = checkpoint.load(one / "weights.npz"), checkpoint.load(other / "weights.npz")
+    assert record["step"] == read_config(one).steps
+    assert set(a) == set(b)
+    for name in a:
+        assert_array_equal(a[name], b[name])
+
+
+def test_a_run_leaves_all_that_it_says(text, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["train", str(run), *flags(text)]) == 0
+    said = capsys.readouterr().err
+    assert "begins, 40 updates" in said
+    assert "on the test text" in said
+    assert set(content(run)) == {
+        "config.toml", "environment.json", "metrics.csv", "weights.npz", "result.json",
+        "checkpoints/update-000000035.npz", "checkpoints/update-000000040.npz",
+    }  # fmt: skip
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == sorted({0, 5, 10, 15, 20, 25, 28, 30, 35, 40})
+    assert float(rows[-1]["valid"]) < float(rows[0]["valid"])
+    result = json.loads((run / "result.json").read_text())
+    assert result["lstm_factor"] == pytest.approx(2, abs=0.01)
+    assert result["bytes_on_disk"] == (run / "weights.npz").stat().st_size
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["numpy"] == np.__version__
+    assert environment["corpus_hash"] in environment["corpus"]
+    arrays, _ = checkpoint.load(run / "weights.npz")
+    assert "constants.layers.0.Wx.indptr" in arrays
+    assert main(["train", "--resume", str(run)]) == 0
+    assert "has ended already" in capsys.readouterr().err
+
+
+def test_the_toml_of_a_run_repeats_it(text, tmp_path):
+    assert main(["train", str(tmp_path / "a"), *flags(text)]) == 0
+    assert main(["train", str(tmp_path / "b"), "--config", str(tmp_path / "a" / "config.toml")]) == 0
+    same_run(tmp_path / "a", tmp_path / "b")
+    assert main(["train", str(tmp_path / "c"), "--config", str(tmp_path / "a" / "config.toml"), "--seed", "1"]) == 0
+    assert (tmp_path / "a" / "metrics.csv").read_bytes() != (tmp_path / "c" / "metrics.csv").read_bytes()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("cut", [1, 13, 20, 28, 33])  # before, within and after the ramp
+def test_a_restored_experiment_goes_on_with_the_same_bits(optimizer, cut, text):
+    config = Config(**(SMALL | {"data": str(text), "optimizer": optimizer}))
+
+    def go(experiment, until):
+        while experiment.step < until:
+            experiment.measure()
+            experiment.update()
+
+    whole, first = Experiment(config, read_text(config)), Experiment(config, read_text(config))
+    go(whole, 40)
+    go(first, cut)
+    arrays, record = first.state()
+    saved = {name: a.copy() for name, a in arrays.items()}, json.loads(json.dumps(record))
+    second = Experiment(config, read_text(config))
+    second.restore(*saved, "here")
+    go(second, 40)
+    (a, record_a), (b, record_b) = whole.state(), second.state()
+    assert json.dumps(record_a) == json.dumps(record_b)
+    assert set(a) == set(b)
+    for name in a:
+        assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def kill_and_resume(text, tmp_path, kills, updates):
+    """Kill a run at random moments until it was killed so often, let it end, and compare with one never killed."""
+    settings = flags(text, steps=updates, evaluations=updates // 4)
+    command = [sys.executable, "-m", "refdope", "train"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    subprocess.run([*command, str(tmp_path / "whole"), *settings], check=True, **quiet)
+    run, chance, killed = tmp_path / "killed", random.Random(0), 0
+    starting = [*command, str(run), *settings]
+    while killed < kills:
+        resumed = [*command, "--resume", str(run)] if (run / "config.toml").exists() else starting
+        process = subprocess.Popen(resumed, **quiet)
+        try:
+            process.wait(chance.uniform(0.2, 1.4))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        said = process.communicate()[1].decode()
+        assert process.returncode in (0, -signal.SIGKILL), said
+        if process.returncode == 0 and "has ended already" in said:
+            pytest.fail(f"the run ended after {killed} kills: too short for this test")
+    subprocess.run([*command, "--resume", str(run)], check=True, **quiet)
+    same_run(tmp_path / "whole", run)
+    assert not list(run.rglob("*.part"))
+
+
+def test_a_killed_run_ends_as_one_that_was_never_killed(text, tmp_path):
+    kill_and_resume(text, tmp_path, kills=3, updates=600)
+
+
+@pytest.mark.slow
+def test_fifty_kills(text, tmp_path):
+    kill_and_resume(text, tmp_path, kills=50, updates=12_000)
+
+
+def test_an_interrupt_writes_a_checkpoint_and_says_how_to_go_on(text, tmp_path):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "refdope", "train", str(run), *flags(text, steps=100_000)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while "begins" not in process.stderr.readline():
+        pass
+    time.sleep(0.3)
+    second = subprocess.run(
+        [sys.executable, "-m", "refdope", "train", "--resume", str(run)], capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 2
+    assert second.stderr.strip() == f"refdope: {run} is being trained by another process"
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert f"go on with `refdope train --resume {run}`" in said
+    step = checkpoint.load(checkpoints(run)[-1])[1]["step"]
+    assert f"stopped after update {step:,}" in said
+    assert step > 0
+
+
+# ------------------------------------------------------------------------------------------------------------- damage
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs that ended and one that was stopped half way, to be copied and damaged."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "text.txt").write_text(TEXT)
+    assert main(["train", str(folder / "ended"), *flags(folder / "text.txt")]) == 0
+    assert main(["train", str(folder / "other"), *flags(folder / "text.txt", seed=1, steps=20)]) == 0
+    shutil.copytree(folder / "ended", folder / "stopped")
+    for name in ("weights.npz", "result.json"):
+        (folder / "stopped" / name).unlink()
+    return folder
+
+
+def resealed(path, change):
+    """Change a checkpoint and give it a right checksum."""
+    arrays, record = checkpoint.load(path)
+    change(arrays, record)
+    record.pop("format")
+    checkpoint.save(path, arrays, record)
+
+
+def damages(rng):
+    """Name a way to damage a file of arrays, and how it is done."""
+
+    def flip(path):
+        data = bytearray(path.read_bytes())
+        place = rng.randrange(len(data) - 66)
+        data[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(bytes(data))
+
+    def pick(arrays, start="params."):
+        return rng.choice([name for name in arrays if name.startswith(start) and arrays[name].size])
+
+    def nan(arrays, _):
+        arrays[pick(arrays)].ravel()[0] = rng.choice([np.nan, np.inf])
+
+    def swap(arrays, _):
+        a, b = pick(arrays), pick(arrays)
+        while arrays[a].shape == arrays[b].shape or "overlay" in a + b:
+            a, b = pick(arrays), pick(arrays)
+        arrays[a], arrays[b] = arrays[b], arrays[a]
+
+    def retype(arrays, _):
+        name = pick(arrays)
+        arrays[name] = arrays[name].astype(np.float64)
+
+    def lose(arrays, _):
+        del arrays[pick(arrays)]
+
+    def pattern(arrays, _):
+        name = pick(arrays, "constants.")
+        arrays[name] = arrays[name][:-1]
+
+    return {
+        "cut": lambda path: path.write_bytes(path.read_bytes()[: rng.randrange(path.stat().st_size)]),
+        "flip": flip,
+        "empty": lambda path: path.write_bytes(b""),
+        "noise": lambda path: path.write_bytes(rng.randbytes(2000)),
+        "nan": lambda path: resealed(path, nan),
+        "swap": lambda path: resealed(path, swap),
+        "retype": lambda path: resealed(path, retype),
+        "lose": lambda path: resealed(path, lose),
+        "pattern": lambda path: resealed(path, pattern),
+        "config": lambda path: resealed(path, lambda _, record: record.update(config="seed = 1")),
+        "folder": lambda path: (path.unlink(), path.mkdir()),
+    }
+
+
+def damage_many(runs, tmp_path, capsys, rounds):
+    for k in range(rounds):
+        rng = random.Random(k)
+        what, how = rng.choice(list(damages(rng).items()))
+        finished = rng.random() < 0.5
+        run = tmp_path / f"{k}"
+        shutil.copytree(runs / ("ended" if finished else "stopped"), run)
+        for path in [run / "weights.npz"] if finished else checkpoints(run):
+            how(path)
+        command = rng.choice([["evaluate", str(run)], ["generate", str(run)]]) if finished else None
+        before = content(run)
+        status = main(command or ["train", "--resume", str(run)])
+        said = capsys.readouterr().err.strip()
+        assert status == 2, (k, what, said)
+        assert said.splitlines()[-1].startswith("refdope: "), (k, what, said)
+        assert len(said.splitlines()) <= (1 if finished else 2), (k, what, said)
+        after = content(run)
+        after.pop("environment.json", None)
+        assert {name: data for name, data in before.items() if name != "environment.json"} == after, (k, what)
+        shutil.rmtree(run)
+
+
+def test_damaged_weights_and_checkpoints_are_refused_in_one_line(runs, tmp_path, capsys):
+    damage_many(runs, tmp_path, capsys, 60)
+
+
+@pytest.mark.slow
+def test_a_thousand_damaged_runs(runs, tmp_path, capsys):
+    damage_many(runs, tmp_path, capsys, 1000)
+
+
+def test_when_only_the_last_checkpoint_is_damaged_the_one_before_is_taken(runs, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(runs / "stopped", run)
+    checkpoints(run)[-1].write_bytes(b"damaged")
+    assert main(["train", "--resume", str(run)]) == 0
+    said = capsys.readouterr().err
+    assert "is damaged: its checksum is not that of its contents; the one before is taken" in said
+    assert "goes on from update 35 of 40" in said
+    same_run(runs / "ended", run)
+
+
+def test_checkpoints_of_another_config_or_text_are_refused(runs, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(runs / "stopped", run)
+    shutil.copy(runs / "other" / "config.toml", run)
+    assert main(["train", "--resume", str(run)]) == 2
+    assert "belongs to another config" in capsys.readouterr().err
+    shutil.copy(runs / "ended" / "config.toml", run)
+    text = runs / "text.txt"
+    text.write_text(TEXT + "more\n" * 50)
+    try:
+        assert main(["train", "--resume", str(run)]) == 2
+        assert "belongs to another" in capsys.readouterr().err
+    finally:
+        text.write_text(TEXT)
+
+
+def test_a_full_disk_is_said_and_the_last_checkpoint_stays(runs, tmp_path, capsys, monkeypatch):
+    run = tmp_path / "run"
+    assert main(["train", str(run), *flags(runs / "text.txt", steps=20, evaluations=4)]) == 0
+    for name in ("weights.npz", "result.json"):
+        (run / name).unlink()
+    checkpoints(run)[-1].unlink()
+    before = content(run)
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("refdope.files.os.fsync", full)
+    assert main(["train", "--resume", str(run)]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert content(run) == before
+
+
+def test_divergence_stops_and_the_last_good_checkpoint_stays(runs, tmp_path, capsys, monkeypatch):
+    run, update = tmp_path / "run", Experiment.update
+
+    def diverges(self):
+        if self.step == 12:
+            self.trainer.model.softmax.b[0] = np.nan
+        return update(self)
+
+    monkeypatch.setattr(Experiment, "update", diverges)
+    assert main(["train", str(run), *flags(runs / "text.txt")]) == 2
+    assert "training diverged: the gradient's norm is nan" in capsys.readouterr().err
+    arrays, record = checkpoint.load(checkpoints(run)[-1])
+    assert record["step"] == 10
+    assert all(np.isfinite(a).all() for a in arrays.values())
+
+
+@pytest.mark.parametrize("name", ["config.toml", "text"])
+def test_a_missing_config_or_text_is_said(name, runs, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(runs / "stopped", run)
+    if name == "text":
+        config = (run / "config.toml").read_text().replace("text.txt", "gone.txt")
+        (run / "config.toml").write_text(config)
+    else:
+        (run / name).unlink()
+    assert main(["train", "--resume", str(run)]) == 2
+    assert ("there is no file or folder" if name == "text" else "it has no config.toml") in capsys.readouterr().err
+
+
+def test_a_folder_with_something_in_it_is_not_trained_into(text, tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert main(["train", str(tmp_path), *flags(text)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert main(["train", str(text), *flags(text)]) == 2
+    assert text.read_text() == TEXT
+
+
+def test_resume_takes_no_settings(runs, capsys):
+    assert main(["train", "--resume", str(runs / "ended"), "--seed", "3"]) == 2
+    assert "it takes no other arguments" in capsys.readouterr().err
+    assert main(["train"]) == 2
+    assert "train needs a run folder" in capsys.readouterr().err
+
+
+def test_evaluate_gives_what_the_run_found(runs, capsys):
+    assert main(["evaluate", str(runs / "ended")]) == 0
+    result = json.loads((runs / "ended" / "result.json").read_text())
+    assert f"{result['test_in_unit']:.4f} bits per character on" in capsys.readouterr().out
+    assert main(["evaluate", str(runs / "ended"), "--data", str(runs / "text.txt")]) == 0
+    assert main(["evaluate", str(runs / "stopped")]) == 0  # a run under way: its last checkpoint
+    assert main(["evaluate", str(runs / "nowhere")]) == 2
+    assert "there is no run in" in capsys.readouterr().err
+
+
+def test_generate_writes_from_characters_and_from_words(runs, text, tmp_path, capsys):
+    assert main(["generate", str(runs / "ended"), "--prompt", "the qu", "--length", "50"]) == 0
+    written = capsys.readouterr().out
+    assert written.startswith("the qu")
+    assert len(written.replace("<unk>", "?")) == 6 + 50 + 1
+    words = {"level": "word", "words": 20}
+    assert main(["train", str(tmp_path / "words"), *flags(text, **words)]) == 0
+    assert main(["generate", str(tmp_path / "words"), "--prompt", "over the", "--length", "8"]) == 0
+    assert capsys.readouterr().out.startswith("over the ")
+    assert main(["evaluate", str(tmp_path / "words")]) == 0
+    assert "perplexity" in capsys.readouterr().out
+    for bad, says in ((["--length", "0"], "--length must be at least 1"), (["--temperature", "0"], "temperature must")):
+        assert main(["generate", str(runs / "ended"), *bad]) == 2
+        assert says in capsys.readouterr().err
+
+
+def test_a_model_that_is_read_is_the_one_that_was_trained(runs):
+    model, vocabulary, config = read_model(runs / "ended")
+    arrays, _ = checkpoint.load(runs / "ended" / "weights.npz")
+    for name, a in model.params.items():
+        assert_array_equal(a, arrays[f"params.{name}"])
+    assert vocabulary.tokens[0] == "<unk>"
+    assert config.hidden == 8
