@@ -131,14 +131,14 @@ def _train(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from refdope.data import Batches, load, tokenize
-    from refdope.training import evaluate
+    from refdope.data import load, tokenize
+    from refdope.training import evaluate, evaluation_batches
     from refdope.training.folder import read_model
 
     model, vocabulary, config = read_model(args.run)
     corpus = load(args.data or config.data or None)
     tokens = vocabulary.encode(tokenize(corpus.test, config.level, corpus.spaced))
-    loss = evaluate(model, Batches(tokens, 50, max(1, min(20, len(tokens) // 200))))
+    loss = evaluate(model, evaluation_batches(tokens))
     unknown = np.mean(tokens == 0)
     told = f"{loss / np.log(2):.4f} bits per character" if config.level == "char" else f"perplexity {np.exp(loss):.3f}"
     print(f"{corpus}\n{told} on {len(tokens):,} test tokens, {unknown:.1%} of them unknown")
@@ -167,45 +167,41 @@ def _generate(args: argparse.Namespace) -> None:
 def _demo_options(demo: argparse.ArgumentParser) -> None:
     from refdope.structures import STRUCTURES, Dense
 
-    kinds = {kind.__name__.lower(): kind for kind in STRUCTURES if kind is not Dense}
+    kinds = [kind.__name__.lower() for kind in STRUCTURES if kind is not Dense]
     option = demo.add_argument
     option("--structure", choices=sorted(kinds), help="what is doped (default: kronecker)")
     option("--factor", type=float, help="compression factor of the LSTM matrices (default: 19.8)")
     option("--data", metavar="PATH", help="a text file, a folder of .txt files, or PTB's folder (default: docstrings)")
     option("--level", choices=("char", "word"), help="what a token is (default: char)")
     option("--words", type=int, metavar="N", help="with --level word, keep the N most frequent (default: 4000)")
-    option("--hidden", type=int, dest="H", metavar="H", help="hidden units (default: 100)")
+    option("--hidden", type=int, metavar="H", help="hidden units (default: 100)")
     option("--steps", type=int, help="training steps a model (default: 2000)")
-    option("--cmr-rate", type=float, metavar="P", help="rate of the co-matrix dropout (default: 0.1)")
+    option("--cmr", type=float, metavar="P", help="rate of the co-matrix dropout (default: 0.1)")
     option("--cmr-rows", choices=("both", "sparse", "exclusive", "elements"), help="what it drops (default: both)")
     option("--seeds", type=int, default=1, metavar="N", help="train every model with N seeds (default: 1)")
     option("--jobs", type=int, default=2, metavar="N", help="processes, one thread each (default: 2)")
     option("--out", type=Path, default=Path("figures"), metavar="DIR", help="where results go (default: figures)")
-    demo.set_defaults(kinds=kinds)
 
 
 def _demo(args: argparse.Namespace) -> None:
-    from dataclasses import replace
+    from dataclasses import asdict
 
     from refdope import analysis, data, demo
+    from refdope.training.config import Config
 
     for name in ("seeds", "jobs"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out: {args.out} is a file, it must be a folder")
-    names = ("factor", "level", "words", "H", "steps")
+    names = ("structure", "factor", "level", "words", "hidden", "steps", "cmr", "cmr_rows")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    settings = demo.Settings(**given)
-    if args.structure:
-        settings = replace(settings, kind=args.kinds[args.structure])
-    cmr = {"rate": args.cmr_rate, "rows": args.cmr_rows}
-    settings = replace(settings, cmr=replace(settings.cmr, **{k: v for k, v in cmr.items() if v is not None}))
-    text = data.Text.of(data.load(args.data), settings.level, settings.words)
+    config = Config.from_dict(asdict(demo.DEMO) | given, "demo")
+    text = data.Text.of(data.load(args.data), config.level, config.words)
     print(text, flush=True)
-    outcomes = demo.run(settings, text, args.out, seeds=args.seeds, jobs=args.jobs)
+    outcomes = demo.run(config, text, args.out, seeds=args.seeds, jobs=args.jobs)
     for outcome in outcomes:
-        if outcome.run.seed == 0 and outcome.run.name in ("dense", "doped"):
+        if outcome.run.config.seed == 0 and outcome.run.name in ("dense", "doped"):
             print(f"\nwritten by the {outcome.run.name} model: {outcome.sample}")
-    print(f"\n{analysis.markdown(demo.table(outcomes, settings.level))}\n")
+    print(f"\n{analysis.markdown(demo.table(outcomes, config.level))}\n")
     print(f"in {args.out}: demo.png, demo.csv, demo_table.csv, demo_snapshots.npz, demo.json")

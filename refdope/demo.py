@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from math import exp, log
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -27,50 +27,23 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from refdope.analysis import Cost, adaptation, cost
-from refdope.data import Batches, Text
+from refdope.analysis import Cost, cost
+from refdope.data import Text
 from refdope.data.vocabulary import Level
 from refdope.files import whole, write_csv
 from refdope.models import LanguageModel
-from refdope.structures import CMR, Dense, Doped, Kronecker, Structure
+from refdope.structures import Doped
 from refdope.structures.base import Array
-from refdope.training import Adam, Annealer, CubicRamp, LinearDecay, Trainer, evaluate
-from refdope.training.annealing import CMRSchedule
+from refdope.training import evaluate, evaluation_batches
+from refdope.training.config import Config
+from refdope.training.experiment import Experiment
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What is trained, and how; the ramp and the decay of the learning rate are fractions of `steps`."""
-
-    kind: type[Structure] = Kronecker
-    factor: float = 19.8
-    level: Level = "char"
-    words: int = 4000
-    H: int = 100
-    layers: int = 1
-    T: int = 50
-    B: int = 32
-    steps: int = 2000
-    lr: float = 0.01
-    decay_from: float = 0.7
-    ramp: tuple[float, float] = (0.1, 0.6)
-    prunings: int = 40
-    dropout: float = 0.0
-    cmr: CMR = field(default_factory=lambda: CMR(0.1))
-    cmr_schedule: CMRSchedule = "annealed"
-    evaluations: int = 40
-    probe: int = 8_000
-
-    def __post_init__(self) -> None:
-        for name in ("words", "H", "layers", "T", "B", "steps", "evaluations", "prunings"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"demo: {name} must be at least 1, got {getattr(self, name)}")
-
-    @property
-    def schedule(self) -> CubicRamp:
-        """The ramp in steps."""
-        start, end = (round(share * self.steps) for share in self.ramp)
-        return CubicRamp(start, max(end, start + 1), max((end - start) // self.prunings, 1))
+# chosen by measuring: two minutes on two cores, and what it shows stands out from the noise of seeds where it can
+DEMO = Config(
+    words=4000, factor=19.8, hidden=100, cmr=0.1, steps=2000, unroll=50, batch=32, lr=0.01, clip=1.0, probe=8000,
+    validation=8000,
+)  # fmt: skip
+COLUMNS = ("step", "density", "loss", "without_overlay", "without_structure", "share")
 
 
 @dataclass(frozen=True)
@@ -78,24 +51,7 @@ class Run:
     """One of the five models, with one seed."""
 
     name: str
-    kind: type[Structure] | None
-    doped: bool
-    cmr: CMR | None
-    seed: int
-
-    def model(self, V: int, s: Settings) -> LanguageModel:
-        """Make the model that this run trains, in float32."""
-        return LanguageModel.for_compression(
-            V,
-            s.H,
-            self.kind,
-            1 if self.kind is Dense else s.factor,
-            np.random.default_rng([self.seed, 0]),
-            layers=s.layers,
-            dropout=s.dropout,
-            doped=self.doped,
-            cmr=self.cmr,
-        ).astype(np.float32)
+    config: Config
 
 
 @dataclass(frozen=True)
@@ -111,57 +67,47 @@ class Outcome:
     sample: str
 
 
-def five(s: Settings, seeds: Iterable[int]) -> list[Run]:
+def five(config: Config, seeds: Iterable[int]) -> list[Run]:
     """List the runs, slowest first, so that two processes end at about the same time."""
-    which: list[tuple[str, type[Structure] | None, bool, CMR | None]] = [
-        ("doped + CMR", s.kind, True, s.cmr),
-        ("doped", s.kind, True, None),
-        ("dense", Dense, False, None),
-        ("pruned", None, True, None),
-        (s.kind.__name__.lower(), s.kind, False, None),
-    ]
-    return [Run(name, kind, doped, cmr, seed) for seed in seeds for name, kind, doped, cmr in which]
+    doped = replace(config, cmr=0.0)
+    which = {
+        "doped + CMR": config,
+        "doped": doped,
+        "dense": replace(doped, structure="dense", overlay=False),
+        "pruned": replace(doped, structure="none"),
+        config.structure: replace(doped, overlay=False),
+    }
+    return [Run(name, replace(one, seed=seed)) for seed in seeds for name, one in which.items()]
 
 
-def train(run: Run, s: Settings, text: Text) -> Outcome:
+def train(run: Run, text: Text) -> Outcome:
     """Train one model, measuring it on the way."""
-    model, ramp = run.model(len(text.vocabulary), s), s.schedule
-    trainer = Trainer(
-        model,
-        Batches(text.train, s.T, s.B),
-        Adam(clip=1.0),
-        LinearDecay(s.lr, round(s.decay_from * s.steps), s.steps, floor=0.02),
-        np.random.default_rng([run.seed, 1]),
-        Annealer(model, s.factor, ramp, s.cmr_schedule) if run.doped else None,
-    )
-    probe = Batches(text.valid[: s.probe], 100, 16)
-    evaluated = {round(k * s.steps / s.evaluations) for k in range(s.evaluations + 1)} | {ramp.end}
+    experiment, began = Experiment(run.config, text), perf_counter()
+    model, ramp = experiment.trainer.model, experiment.ramp
     pictured = {ramp.start, ramp.start + round(0.4 * (ramp.end - ramp.start)), ramp.end}
-    course: list[dict[str, Any]] = []
     snapshots: dict[str, Array] = {}
-    began = perf_counter()
-    label = f"{run.name}, seed {run.seed}".ljust(20)
-    bar = tqdm(range(s.steps + 1), label, position=_bar_line, leave=False, disable=None)
-    for step in bar:
-        if step:
-            trainer.update()
-        if step in evaluated:
-            found = adaptation(model, probe)
-            density = float(np.mean([1.0 if W.overlay is None else _density(W) for W in model.matrices.values()]))
-            course.append({"model": run.name, "seed": run.seed, "step": step, "density": density, **found})
-            alive = f", {density:.0%} alive" if run.doped else ""
-            bar.set_postfix_str(f"{per_token(found['loss'], s.level):.3f} {unit(s.level)}{alive}")
-        if step in pictured:
-            snapshots |= _snapshot(model, step)
-    rng = np.random.default_rng(run.seed)
-    sample = model.generate(text.valid[:100], 300 if s.level == "char" else 60, rng, temperature=0.6)
-    loss = evaluate(model, Batches(text.test, 100, 16))
-    seconds = perf_counter() - began
-    return Outcome(run, course, snapshots, loss, cost(model), seconds, text.vocabulary.decode(sample, s.level))
-
-
-def _density(W: Structure) -> float:
-    return float(W.overlay.n_params / (W.shape[0] * W.shape[1]))
+    label = f"{run.name}, seed {run.config.seed}".ljust(20)
+    with tqdm(total=experiment.total, desc=label, position=_bar_line, leave=False, disable=None) as bar:
+        while True:
+            row = experiment.measure()
+            if row is not None:
+                alive = f", {row['density']:.0%} alive" if run.config.overlay else ""
+                bar.set_postfix_str(f"{per_token(row['loss'], text.level):.3f} {unit(text.level)}{alive}")
+            if experiment.step in pictured:
+                snapshots |= _snapshot(model, experiment.step)
+            if experiment.done:
+                break
+            experiment.update()
+            bar.update()
+    rng = np.random.default_rng(run.config.seed)
+    sample = model.generate(text.valid[:100], 300 if text.level == "char" else 60, rng, temperature=0.6)
+    loss = evaluate(model, evaluation_batches(text.test))
+    course = [
+        {"model": run.name, "seed": run.config.seed, **{name: row[name] for name in COLUMNS}}
+        for row in experiment.course
+    ]
+    written = text.vocabulary.decode(sample, text.level)
+    return Outcome(run, course, snapshots, loss, cost(model), perf_counter() - began, written)
 
 
 def _snapshot(model: LanguageModel, step: int) -> dict[str, Array]:
@@ -172,12 +118,13 @@ def _snapshot(model: LanguageModel, step: int) -> dict[str, Array]:
     return {f"{name}.{step}": np.abs(part.to_dense()).astype(np.float16) for name, part in both.items()}
 
 
-def run(s: Settings, text: Text, out: Path, *, seeds: int = 1, jobs: int = 2) -> list[Outcome]:
+def run(config: Config, text: Text, out: Path, *, seeds: int = 1, jobs: int = 2) -> list[Outcome]:
     """Train all models and write the results.
 
     Parameters
     ----------
-    s : Settings
+    config : Config
+        Of the doped model with CMR.
     text : Text
     out : Path
         The folder that gets demo.csv (the course of training), demo_table.csv, demo_snapshots.npz, demo.json (settings
@@ -192,16 +139,16 @@ def run(s: Settings, text: Text, out: Path, *, seeds: int = 1, jobs: int = 2) ->
     list of Outcome
         In the order of `five`.
     """
-    runs = five(s, range(seeds))
-    for r in runs:
-        r.model(2, s)  # what cannot be made is refused before anything is trained
+    runs = five(config, range(seeds))
+    for one in runs:
+        Experiment(one.config, text)  # what cannot be made is refused before anything is trained
     out.mkdir(parents=True, exist_ok=True)
-    outcomes = _side_by_side(runs, s, text, jobs)
+    outcomes = _side_by_side(runs, text, jobs)
     write_csv(out / "demo.csv", [row for outcome in outcomes for row in outcome.course])
-    write_csv(out / "demo_table.csv", table(outcomes, s.level))
+    write_csv(out / "demo_table.csv", table(outcomes, text.level))
     with whole(out / "demo_snapshots.npz") as file:
         np.savez_compressed(file, allow_pickle=False, **outcomes[0].snapshots)
-    about = {"corpus": text.about, "seeds": seeds, "numpy": np.__version__} | asdict(s) | {"kind": s.kind.__name__}
+    about = {"corpus": text.about, "seeds": seeds, "numpy": np.__version__} | asdict(config)
     with whole(out / "demo.json") as file:
         file.write((json.dumps(about, indent=1) + "\n").encode())
 
@@ -228,7 +175,7 @@ def _start_worker(lock: Any, workers: Any) -> None:
         _bar_line = workers.value
 
 
-def _side_by_side(runs: Sequence[Run], s: Settings, text: Text, jobs: int) -> list[Outcome]:
+def _side_by_side(runs: Sequence[Run], text: Text, jobs: int) -> list[Outcome]:
     """Train in processes of one thread each, a progress bar a process, and say how each run ended."""
     context = get_context("spawn")
     outcomes: dict[int, Outcome] = {}
@@ -237,13 +184,13 @@ def _side_by_side(runs: Sequence[Run], s: Settings, text: Text, jobs: int) -> li
         ProcessPoolExecutor(jobs, context, _start_worker, (context.RLock(), context.Value("i", 0))) as pool,
         tqdm(total=len(runs), desc="models".ljust(20), position=0, leave=False, disable=None) as bar,
     ):
-        started = {pool.submit(train, run, s, text): k for k, run in enumerate(runs)}
+        started = {pool.submit(train, run, text): k for k, run in enumerate(runs)}
         try:
             for done in as_completed(started):
                 outcomes[started[done]] = outcome = done.result()
                 bar.update()
-                found = f"{per_token(outcome.loss, s.level):.3f} {unit(s.level)} on the test text"
-                name = f"{outcome.run.name}, seed {outcome.run.seed}"
+                found = f"{per_token(outcome.loss, text.level):.3f} {unit(text.level)} on the test text"
+                name = f"{outcome.run.name}, seed {outcome.run.config.seed}"
                 bar.write(f"{name}: {found}, {outcome.seconds:.0f} s", file=sys.stderr)
         except BaseException:  # an interrupt too: do not wait for what is still training
             for child in active_children():

@@ -79,11 +79,11 @@ def test_words_have_a_perplexity_and_the_same_seed_the_same_numbers(text, tmp_pa
         (["--factor", "0.5"], "factor must be a finite number from 1 up, got 0.5"),
         (["--factor", "nan"], "factor must be a finite number from 1 up, got nan"),
         (["--structure", "lmf", "--factor", "12"], "doped at factor 12, half of it for the structure: LMF: factor 24"),
-        (["--hidden", "0"], "H must be at least 1, got 0"),
-        (["--steps", "-3"], "steps must be at least 1, got -3"),
+        (["--hidden", "0"], "hidden must be a finite number from 1 up, got 0"),
+        (["--steps", "-3"], "steps must be a finite number from 0 up, got -3"),
         (["--seeds", "0"], "--seeds must be at least 1, got 0"),
         (["--jobs", "0"], "--jobs must be at least 1, got 0"),
-        (["--cmr-rate", "1"], "rate must be in [0, 1), got 1.0"),
+        (["--cmr", "1"], "cmr must be in [0, 1), got 1.0"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2_and_writes_nothing(arguments, says, text, tmp_path, capsys):
@@ -128,7 +128,7 @@ def test_help_has_examples_and_every_option_its_text(capsys):
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     assert "examples:" in printed
-    for option in ("--structure", "--factor", "--data", "--seeds", "--out", "--cmr-rate"):
+    for option in ("--structure", "--factor", "--data", "--seeds", "--out", "--cmr-rows"):
         assert option in printed
     with pytest.raises(SystemExit):
         main(["--version"])

@@ -1,10 +1,12 @@
 """Low-rank matrix factorisation (LMF).
 
-W = U V,    U: (m, r),  V: (r, n)        r·(m + n) parameters and multiply-adds
+Two thin matrices stand for one:
 
-forward     y  = U (V x)
-adjoint     dx = Vᵀ (Uᵀ dy)
-gradient    dU = dy (V x)ᵀ,    dV = (Uᵀ dy) xᵀ        (for one row; the rows are summed)
+    W = U V,    U: (m, r),  V: (r, n)        r·(m + n) parameters and multiply-adds
+
+    forward     y  = U (V x)
+    adjoint     dx = Vᵀ (Uᵀ dy)
+    gradient    dU = dy (V x)ᵀ,    dV = (Uᵀ dy) xᵀ        (for one row; the rows are summed)
 """
 
 from typing import Self

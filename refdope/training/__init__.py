@@ -2,7 +2,7 @@
 
 from refdope.training.annealing import Annealer, CubicRamp
 from refdope.training.optimizers import SGD, Adam, LinearDecay, Optimizer, ZarembaDecay
-from refdope.training.trainer import Trainer, evaluate
+from refdope.training.trainer import Trainer, evaluate, evaluation_batches
 
 __all__ = [
     "SGD",
@@ -14,4 +14,5 @@ __all__ = [
     "Trainer",
     "ZarembaDecay",
     "evaluate",
+    "evaluation_batches",
 ]

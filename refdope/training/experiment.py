@@ -11,7 +11,7 @@ from refdope.data.text import Text
 from refdope.structures.base import Array, Params, join, part
 from refdope.training.annealing import Annealer
 from refdope.training.config import Config
-from refdope.training.trainer import Trainer, evaluate
+from refdope.training.trainer import Trainer, evaluate, evaluation_batches
 
 
 class Experiment:
@@ -36,8 +36,8 @@ class Experiment:
         self.config, self.text = config, text
         batches = Batches(text.train, config.unroll, config.batch)
         self.total, self.ramp = config.total_steps(len(batches)), config.ramp(len(batches))
-        self.valid = Batches(text.valid, 50, max(1, min(20, len(text.valid) // 200)))
-        self.probe = Batches(text.valid[: config.probe + 1], 50, max(1, min(10, config.probe // 200)))
+        self.valid = evaluation_batches(text.valid[: config.validation or None])
+        self.probe = evaluation_batches(text.valid[: config.probe])
         model = config.model(len(text.vocabulary))
         annealer = Annealer(model, config.factor, self.ramp, config.cmr_schedule) if config.overlay else None
         rng = np.random.default_rng([config.seed, 1])
@@ -70,12 +70,14 @@ class Experiment:
         if self.step not in self.evaluated or (self.course and self.course[-1]["step"] == self.step):
             return None
         model = self.trainer.model
+        parts = adaptation(model, self.probe)
+        same = self.config.validation == self.config.probe
         row: dict[str, Any] = {
             "step": self.step,
             "density": density(self.trainer),
             "train": float(np.mean(self._losses)) if self._losses else float("nan"),
-            "valid": evaluate(model, self.valid),
-            **adaptation(model, self.probe),
+            "valid": parts["loss"] if same else evaluate(model, self.valid),
+            **parts,
         }
         if not np.isfinite(row["valid"]):
             raise FloatingPointError(f"training diverged: the validation loss is {row['valid']} at step {self.step}")

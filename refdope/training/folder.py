@@ -29,13 +29,13 @@ import scipy
 from tqdm import tqdm
 
 from refdope.analysis.cost import cost
-from refdope.data import Batches, Text, Vocabulary, load
+from refdope.data import Text, Vocabulary, load
 from refdope.files import whole, write_csv
 from refdope.models import LanguageModel
 from refdope.training import checkpoint
 from refdope.training.config import Config, read_toml
 from refdope.training.experiment import Experiment, restored
-from refdope.training.trainer import evaluate
+from refdope.training.trainer import evaluate, evaluation_batches
 
 KEPT = 2  # checkpoints
 
@@ -132,7 +132,7 @@ def finish(path: Path, experiment: Experiment) -> None:
     weights = {name: a for name, a in arrays.items() if name.startswith(("params.", "constants."))}
     about = {name: record[name] for name in ("config", "corpus", "vocabulary", "step")}
     checkpoint.save(path / "weights.npz", weights, about)
-    test = evaluate(model, Batches(text.test, 50, max(1, min(20, len(text.test) // 200))))
+    test = evaluate(model, evaluation_batches(text.test))
     result = {
         "level": text.level,
         "test": test,

@@ -7,6 +7,7 @@ import numpy as np
 from refdope.data.batches import Batches
 from refdope.layers.lstm import State
 from refdope.models.language_model import LanguageModel
+from refdope.structures.base import Array
 from refdope.training.annealing import Annealer
 from refdope.training.optimizers import Optimizer
 
@@ -69,6 +70,11 @@ class Trainer:
         if self.annealer is not None:
             self.annealer.update(self.optimizer, self.step)
         return float(loss)
+
+
+def evaluation_batches(tokens: Array) -> Batches:
+    """Return the batches in which a text is evaluated, the same everywhere."""
+    return Batches(tokens, 100, max(1, min(16, len(tokens) // 200)))
 
 
 def evaluate(model: LanguageModel, batches: Batches) -> float:
