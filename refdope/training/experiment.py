@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refdope.analysis.adaptation import adaptation
+from refdope.analysis.adaptation import adaptation, moves, parts
 from refdope.data.batches import Batches
 from refdope.data.text import Text
 from refdope.structures.base import Array, Params, join, part
@@ -28,6 +28,8 @@ class Experiment:
     course : list of dict
         A row an evaluation: step, density, train (mean loss since the row before), valid, and the adaptation on the
         probe; losses in nats a token. No times: the same run gives the same rows.
+    prunings : list of dict
+        A row a pruning: step, density, and the loss on the probe just before and just after.
     total : int
         Updates in all.
     """
@@ -43,7 +45,10 @@ class Experiment:
         rng = np.random.default_rng([config.seed, 1])
         rate = config.learning_rate(len(batches))
         self.trainer = Trainer(model, batches, config.make_optimizer(), rate, rng, annealer)
+        self.brief = evaluation_batches(text.valid[: min(config.probe, 2000)])
         self.course: list[dict[str, Any]] = []
+        self.prunings: list[dict[str, Any]] = []
+        self._moves = moves([], model)
         self._losses: list[float] = []
         share = self.total / config.evaluations
         self.evaluated = {round(k * share) for k in range(config.evaluations + 1)}
@@ -61,7 +66,18 @@ class Experiment:
 
     def update(self) -> float:
         """Train on the next window; return its loss. Raises FloatingPointError if training diverged."""
-        loss = self.trainer.update()
+        t, watched = self.trainer, self.step + 1 in self.evaluated and self.config.overlay
+        before = parts(t.model) if watched else []
+        loss = t.descend()
+        if watched:
+            self._moves = moves(before, t.model)
+        if self.config.overlay and self.ramp.due(t.step):
+            loss_before = evaluate(t.model, self.brief)
+            t.anneal()
+            after = evaluate(t.model, self.brief)
+            self.prunings.append({"step": t.step, "density": density(t), "before": loss_before, "after": after})
+        else:
+            t.anneal()
         self._losses.append(loss)
         return loss
 
@@ -70,14 +86,15 @@ class Experiment:
         if self.step not in self.evaluated or (self.course and self.course[-1]["step"] == self.step):
             return None
         model = self.trainer.model
-        parts = adaptation(model, self.probe)
+        found = adaptation(model, self.probe)
         same = self.config.validation == self.config.probe
         row: dict[str, Any] = {
             "step": self.step,
             "density": density(self.trainer),
             "train": float(np.mean(self._losses)) if self._losses else float("nan"),
-            "valid": parts["loss"] if same else evaluate(model, self.valid),
-            **parts,
+            "valid": found["loss"] if same else evaluate(model, self.valid),
+            **found,
+            **self._moves,
         }
         if not np.isfinite(row["valid"]):
             raise FloatingPointError(f"training diverged: the validation loss is {row['valid']} at step {self.step}")
@@ -105,6 +122,8 @@ class Experiment:
             "optimizer_steps": t.optimizer.steps,
             "rng": t.rng.bit_generator.state,
             "course": self.course,
+            "prunings": self.prunings,
+            "moves": self._moves,
             "losses": self._losses,
         }
         return arrays, record
@@ -133,7 +152,8 @@ class Experiment:
         carried = part(arrays, "state")
         t.state = [(carried[f"{k}.h"], carried[f"{k}.c"]) for k in range(len(model.layers))] if carried else None
         t.rng.bit_generator.state = record["rng"]
-        self.course, self._losses = list(record["course"]), list(record["losses"])
+        self.course, self.prunings = list(record["course"]), list(record["prunings"])
+        self._moves, self._losses = dict(record["moves"]), list(record["losses"])
 
 
 def restored(model: Any, arrays: Mapping[str, Array], where: str) -> Any:

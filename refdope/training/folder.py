@@ -5,6 +5,7 @@ Its files, each written whole or not at all but for times.csv, which is a log:
     config.toml          the settings; `refdope train --config` repeats the run with them
     environment.json     versions, machine, corpus and its hash
     metrics.csv          a row an evaluation, losses in nats a token; no times, so a resumed run has the same file
+    prunings.csv         a row a pruning: the loss on the probe just before and just after
     times.csv            seconds and tokens per second, a row an evaluation; of every session
     checkpoints/         the last two; each holds all that a bit-exact resume needs
     weights.npz          when the run has ended: parameters, masks and CSR patterns
@@ -151,11 +152,17 @@ def finish(path: Path, experiment: Experiment) -> None:
 
 def write_checkpoint(path: Path, experiment: Experiment) -> None:
     """Write the metrics and a checkpoint, and forget all but the last two."""
-    if experiment.course:
-        write_csv(path / "metrics.csv", experiment.course)
+    write_rows(path, experiment)
     checkpoint.save(path / "checkpoints" / f"update-{experiment.step:09d}.npz", *experiment.state())
     for old in checkpoints(path)[:-KEPT]:
         old.unlink()
+
+
+def write_rows(path: Path, experiment: Experiment) -> None:
+    """Write what was measured until now."""
+    for name, rows in (("metrics.csv", experiment.course), ("prunings.csv", experiment.prunings)):
+        if rows:
+            write_csv(path / name, rows)
 
 
 def checkpoints(path: Path) -> list[Path]:
@@ -169,7 +176,7 @@ def read_checkpoint(path: Path, experiment: Experiment) -> None:
     for file in reversed(found):
         try:
             experiment.restore(*checkpoint.load(file), str(file))
-            write_csv(path / "metrics.csv", experiment.course)
+            write_rows(path, experiment)
         except ValueError as error:
             if file is found[0]:
                 raise

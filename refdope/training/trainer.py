@@ -52,6 +52,12 @@ class Trainer:
         self.state: list[State] | None = None
 
     def update(self) -> float:
+        """Descend on the next window, and anneal; return the loss in nats a token."""
+        loss = self.descend()
+        self.anneal()
+        return loss
+
+    def descend(self) -> float:
         """Train on the next window; return its loss in nats a token.
 
         Raises
@@ -67,9 +73,12 @@ class Trainer:
         grads = self.model.backward(cache)
         self.optimizer.step(self.model.params, grads, self.learning_rate(self.step))
         self.step += 1
+        return float(loss)
+
+    def anneal(self) -> None:
+        """Do what is due to the overlays after this step."""
         if self.annealer is not None:
             self.annealer.update(self.optimizer, self.step)
-        return float(loss)
 
 
 def evaluation_batches(tokens: Array) -> Batches:

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from refdope import Dense, Doped, Kronecker, LanguageModel
-from refdope.analysis import adaptation, cost, markdown, without
+from refdope.analysis import adaptation, cost, markdown, moves, parts, without
 from refdope.data import Batches
 from refdope.training import evaluate
 
@@ -56,9 +56,38 @@ def test_adaptation_measures_the_losses_and_the_share():
     assert found["without_overlay"] == evaluate(without(m, "overlay"), PROBE)
     assert found["without_structure"] == evaluate(without(m, "structure"), PROBE)
     assert 0.65 < found["share"] < 0.85  # 3 : 1, since nine tenths of the variance are the overlay's
+    assert -0.2 < found["cosine"] < 0.2
     louder = m.replace({name: 3 * a if name.endswith("overlay") else a for name, a in m.params.items()})
     assert adaptation(louder, PROBE)["share"] > found["share"] + 0.05
-    assert adaptation(without(m, "overlay"), PROBE)["share"] == 0
+    alone = adaptation(without(m, "overlay"), PROBE)
+    assert (alone["share"], alone["cosine"]) == (0, 0)
+    assert alone["structure_explains"] == pytest.approx(1, abs=1e-6)
+    assert alone["overlay_explains"] == pytest.approx(0, abs=1e-6)
+
+
+def test_cosine_and_explained_variance_are_those_of_the_products():
+    m = model()
+    for W in m.matrices.values():
+        W.overlay.values[...] = 2 * W.structure.to_dense()  # the overlay says the same, twice as loud
+    found = adaptation(m, PROBE)
+    assert found["cosine"] == pytest.approx(1, abs=1e-5)
+    assert found["share"] == pytest.approx(2 / 3, abs=1e-5)
+    assert found["structure_explains"] == pytest.approx(1 - (2 / 3) ** 2, abs=1e-5)
+    assert found["overlay_explains"] == pytest.approx(1 - (1 / 3) ** 2, abs=1e-5)
+
+
+def test_moves_are_those_of_the_matrices_not_of_the_factors():
+    m = model()
+    before, W = parts(m), m.matrices["layers.0.Wx"]
+    norm = sum(np.linalg.norm(s + o) ** 2 for s, o in before) ** 0.5
+    A, B, dA = W.structure.A.copy(), W.structure.B.copy(), np.full_like(W.structure.A, 0.01)
+    W.structure.A += dA
+    W.structure.B *= 1.5
+    moved = moves(before, m)
+    exact = np.kron(dA, B) + np.kron(A, 0.5 * B) + np.kron(dA, 0.5 * B)
+    assert moved["structure_moves"] == pytest.approx(np.linalg.norm(exact) / norm, rel=1e-4)
+    assert moved["overlay_moves"] == 0
+    assert np.isnan(list(moves(parts(model(Dense, doped=False)), m).values())).all()
 
 
 def test_a_model_that_is_not_doped_has_no_parts():

@@ -49,7 +49,8 @@ def content(folder):
 
 def same_run(one, other):
     """Whether two runs ended with the same bits: every array of the weights, every row of the course."""
-    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+    for name in ("metrics.csv", "prunings.csv"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
     (a, record), (b, _) = checkpoint.load(one / "weights.npz"), checkpoint.load(other / "weights.npz")
     assert record["step"] == read_config(one).steps
     assert set(a) == set(b)
@@ -64,13 +65,18 @@ def test_a_run_leaves_all_that_it_says(text, tmp_path, capsys):
     assert "begins, 40 updates" in said
     assert "on the test text" in said
     assert set(content(run)) == {
-        "config.toml", "environment.json", "metrics.csv", "weights.npz", "result.json",
+        "config.toml", "environment.json", "metrics.csv", "prunings.csv", "weights.npz", "result.json",
         "checkpoints/update-000000035.npz", "checkpoints/update-000000040.npz",
     }  # fmt: skip
     with (run / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == sorted({0, 5, 10, 15, 20, 25, 28, 30, 35, 40})
     assert float(rows[-1]["valid"]) < float(rows[0]["valid"])
+    assert 0 < float(rows[-1]["overlay_moves"]) < 1
+    with (run / "prunings.csv").open() as file:
+        prunings = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in prunings] == [12, 16, 20, 24, 28]
+    assert all(row["before"] != row["after"] for row in prunings)
     result = json.loads((run / "result.json").read_text())
     assert result["lstm_factor"] == pytest.approx(2, abs=0.01)
     assert result["bytes_on_disk"] == (run / "weights.npz").stat().st_size
@@ -154,8 +160,7 @@ def test_an_interrupt_writes_a_checkpoint_and_says_how_to_go_on(text, tmp_path):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "refdope", "train", str(run), *flags(text, steps=100_000)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while "begins" not in process.stderr.readline():
-        pass
+    assert any("begins" in line for line in process.stderr)
     time.sleep(0.3)
     second = subprocess.run(
         [sys.executable, "-m", "refdope", "train", "--resume", str(run)], capture_output=True, text=True, check=False
