@@ -32,6 +32,12 @@ examples:
   refdope evaluate runs/a                         on the test text it was trained with
   refdope evaluate runs/a --data other.txt        on the test part of another text
 """,
+    "report": """\
+examples:
+  refdope report runs/a runs/b runs/c
+  refdope report runs/* --format csv > runs.csv
+  refdope report runs/* --figure runs.png
+""",
     "generate": """\
 examples:
   refdope generate runs/a --prompt "Return the " --length 300 --temperature 0.7
@@ -86,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--length", type=int, default=300, help="how many tokens (default: %(default)s)")
     generate.add_argument("--temperature", type=float, default=0.8, help="below 1: bolder (default: %(default)s)")
     generate.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    report = command("report", _report, "lay runs side by side: what they are, what they reached, what they cost")
+    report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders, ended or not")
+    formats = ("text", "markdown", "csv")
+    report.add_argument("--format", choices=formats, default="text", help="(default: %(default)s)")
+    report.add_argument("--figure", type=Path, metavar="PNG", help="draw the runs' courses into this file")
     return parser
 
 
@@ -142,6 +153,24 @@ def _evaluate(args: argparse.Namespace) -> None:
     unknown = np.mean(tokens == 0)
     told = f"{loss / np.log(2):.4f} bits per character" if config.level == "char" else f"perplexity {np.exp(loss):.3f}"
     print(f"{corpus}\n{told} on {len(tokens):,} test tokens, {unknown:.1%} of them unknown")
+
+
+def _report(args: argparse.Namespace) -> None:
+    from refdope.analysis import markdown, report
+    from refdope.files import csv_text, whole
+
+    found = report.rows(args.runs)
+    if args.format == "csv":
+        print(csv_text(found), end="")
+    elif args.format == "markdown" or len(found) > 1:
+        print(markdown(found))
+    if args.format == "text" and len(found) == 1:  # one run reads better from top to bottom
+        print("\n".join(f"{name:<16} {value}" for name, value in found[0].items()))
+    if args.figure:
+        from refdope.analysis.plots import report_figure
+
+        with whole(args.figure) as file:
+            report_figure(args.runs, file)
 
 
 def _generate(args: argparse.Namespace) -> None:

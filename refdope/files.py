@@ -23,11 +23,16 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows that share their keys, at least one, as CSV."""
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows that share their keys, at least one, as CSV."""
     text = StringIO()
     lines = csv.DictWriter(text, rows[0], lineterminator="\n")
     lines.writeheader()
     lines.writerows(rows)
+    return text.getvalue()
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows that share their keys, at least one, as a CSV file."""
     with whole(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(csv_text(rows).encode())

@@ -23,6 +23,8 @@ class Cost:
         Entries of these matrices over `lstm_params`: the compression factor as papers count it.
     lstm_bytes : int
         Bytes of these matrices as stored, masks or CSR indices included.
+    lstm_value_bytes : int
+        Bytes of their parameters alone.
     lstm_bytes_factor : float
         Bytes of the dense matrices over `lstm_bytes`.
     params : int
@@ -36,6 +38,7 @@ class Cost:
     lstm_params: int
     lstm_factor: float
     lstm_bytes: int
+    lstm_value_bytes: int
     lstm_bytes_factor: float
     params: int
     factor: float
@@ -55,11 +58,29 @@ def cost(model: LanguageModel) -> Cost:
         lstm_params,
         entries / lstm_params,
         lstm_bytes,
+        lstm_params * itemsize,
         entries * itemsize / lstm_bytes,
         lstm_params + rest,
         (entries + rest) / (lstm_params + rest),
         sum(W.macs for W in matrices) + model.softmax.W.size,
     )
+
+
+def by_matrix(model: LanguageModel) -> list[dict[str, Any]]:
+    """Return the sizes of every LSTM matrix: its shape, parameters, stored entries, bytes, multiply-adds, factor."""
+    return [
+        {
+            "matrix": name,
+            "shape": f"{W.shape[0]} x {W.shape[1]}",
+            "parameters": W.n_params,
+            "stored": sum(a.size for a in W.params.values()),
+            "bytes": W.nbytes,
+            "without indices": sum(a.nbytes for a in W.params.values()),
+            "MACs": W.macs,
+            "factor": f"{W.factor:.2f}",
+        }
+        for name, W in model.matrices.items()
+    ]
 
 
 def markdown(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -159,3 +159,41 @@ def _matrices(figure: Any, snapshots: Mapping[str, Any], about: Mapping[str, Any
             if column == 0:
                 ax.set_ylabel("|W_s|" if part == "structure" else "|S|")
     figure.suptitle("Recurrent weights of the doped model with CMR (gates i, f, g, o from left to right)", fontsize=10)
+
+
+def report_figure(runs: Sequence[Path], file: IO[bytes]) -> None:
+    """Draw runs side by side from their folders: loss against updates, time and sparsity, and what their parts do."""
+    from refdope.analysis.report import in_unit, read_csv, read_times
+    from refdope.training.folder import read_config
+
+    panels = {
+        "share": "share of z from the overlay",
+        "cosine": "cosine of the two products",
+        "structure_explains": "variance explained by the structure",
+        "without_overlay": "loss without overlay / nats",
+        "without_structure": "loss without structure / nats",
+        "overlay_moves": "an update moves the overlay / ‖W‖",
+    }
+    with mpl.rc_context(RC):
+        figure: Any = Figure(figsize=(12, 9), layout="constrained")
+        axes = figure.subplots(3, 3)
+        for k, run in enumerate(runs):
+            course, level = read_csv(run / "metrics.csv"), read_config(run).level
+            style = {"color": list(STYLE.values())[k % 5][0], "linestyle": ["-", "--", "-.", ":"][k // 5 % 4]}
+            style |= {"label": run.name}
+            step = [row["step"] for row in course]
+            valid = [in_unit(row["valid"], level) for row in course]
+            hours = {row["step"]: row["hours"] for row in read_times(run)}
+            timed = [(hours[s], v) for s, v in zip(step, valid, strict=True) if s in hours]
+            axes[0, 0].plot(step, valid, **style)
+            axes[0, 1].plot([t for t, _ in timed], [v for _, v in timed], **style)
+            axes[0, 2].plot([1 - row["density"] for row in course], valid, **style)
+            for ax, name in zip(axes[1:].ravel(), panels, strict=True):
+                ax.plot(step, [row[name] for row in course], **style)
+        unit = "validation " + "/".join(sorted({_unit({"level": read_config(run).level}) for run in runs}))
+        for ax, x in zip(axes[0], ("updates", "hours", "sparsity of the overlay"), strict=True):
+            ax.set(xlabel=x, ylabel=unit, yscale="log")
+        for ax, about in zip(axes[1:].ravel(), panels.values(), strict=True):
+            ax.set(xlabel="updates", title=about)
+        axes[0, 0].legend(frameon=False)
+        figure.savefig(file, format="png")

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from refdope import Dense, Doped, Kronecker, LanguageModel
-from refdope.analysis import adaptation, cost, markdown, moves, parts, without
+from refdope.analysis import adaptation, by_matrix, cost, markdown, moves, parts, without
 from refdope.data import Batches
 from refdope.training import evaluate
 
@@ -22,6 +22,7 @@ def test_the_cost_of_a_dense_model():
     lstm, rest = 4 * 40 * 10, 2 * 40 + V * H + V * H + V
     assert (c.lstm_params, c.lstm_bytes, c.params) == (lstm, 4 * lstm, lstm + rest)
     assert (c.lstm_factor, c.lstm_bytes_factor, c.factor) == (1, 1, 1)
+    assert c.lstm_value_bytes == c.lstm_bytes
     assert c.macs == lstm + V * H
 
 
@@ -35,6 +36,11 @@ def test_the_cost_of_a_doped_model_counts_indices_and_what_is_not_compressed():
     assert c.lstm_params == structure + 400
     assert c.lstm_bytes == 4 * (structure + 2 * 400 + 4 * 41)
     assert c.lstm_factor == pytest.approx(1600 / c.lstm_params)
+    assert c.lstm_value_bytes == 4 * (structure + 400)
+    rows = by_matrix(m)
+    assert [row["matrix"] for row in rows] == list(m.matrices)
+    assert sum(row["bytes"] for row in rows) == c.lstm_bytes
+    assert rows[0]["stored"] == rows[0]["parameters"] == m.matrices["layers.0.Wx"].n_params
     rest = 2 * 40 + 2 * V * H + V
     assert c.factor == pytest.approx((1600 + rest) / (c.lstm_params + rest))
 

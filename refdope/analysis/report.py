@@ -1,0 +1,90 @@
+"""Runs side by side: what they are, what they reached, what they cost. Reads run folders, never models."""
+
+import csv
+import json
+from collections.abc import Sequence
+from math import exp, log, nan
+from pathlib import Path
+from typing import Any
+
+from refdope.training.folder import read_config
+
+
+def rows(runs: Sequence[Path]) -> list[dict[str, str]]:
+    """Return a row a run, to be laid out as a table.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no run in a folder, or a file of it cannot be read.
+    """
+    return [_row(run) for run in runs]
+
+
+def _row(run: Path) -> dict[str, str]:
+    config, course, times = read_config(run), read_csv(run / "metrics.csv"), read_times(run)
+    result = read_json(run / "result.json") if (run / "result.json").exists() else {}
+    what = config.structure if config.structure != "none" else "pruned"
+    if config.overlay and config.structure != "none":
+        what += " doped" + (f" CMR {config.cmr:g} {config.cmr_rows}" if config.cmr else "")
+
+    def told(key: str, form: str) -> str:
+        return format(result[key], form) if key in result else "-"
+
+    last = course[-1] if course else {"step": 0.0, "valid": nan}
+    return {
+        "run": str(run),
+        "model": f"{what}, {config.layers} x {config.hidden}",
+        "updates": f"{last['step']:.0f}" + ("" if result else " so far"),
+        "hours": f"{times[-1]['hours']:.2f}" if times else "-",
+        "tokens/s": f"{times[-1]['tokens_per_second']:.0f}" if times else "-",
+        "unit": "bits/char" if config.level == "char" else "perplexity",
+        "valid": f"{in_unit(last['valid'], config.level):.3f}",
+        "test": told("test_in_unit", ".3f"),
+        "LSTM params": told("lstm_params", "d"),
+        "LSTM factor": told("lstm_factor", ".2f"),
+        "LSTM kB": f"{result['lstm_bytes'] / 1000:.1f}" if result else "-",
+        "without indices": f"{result['lstm_value_bytes'] / 1000:.1f}" if result else "-",
+        "all params": told("params", "d"),
+        "factor of all": told("factor", ".2f"),
+        "kB on disk": f"{result['bytes_on_disk'] / 1000:.1f}" if result else "-",
+        "MACs/token": told("macs", "d"),
+    }
+
+
+def in_unit(nats: float, level: str) -> float:
+    """Return a loss as bits per character, or as perplexity."""
+    return nats / log(2) if level == "char" else exp(min(nats, 700))
+
+
+def read_csv(path: Path) -> list[dict[str, float]]:
+    """Read a CSV file of numbers; no rows if it is not there."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (ValueError, TypeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} cannot be read: it is not a JSON object")
+    return content
+
+
+def read_times(run: Path) -> list[dict[str, float]]:
+    """Read the log of times, its seconds added up over the sessions of a run, as hours."""
+    found, before, last = [], 0.0, 0.0
+    for row in read_csv(run / "times.csv"):
+        if row["seconds"] < last:  # every session begins at zero
+            before += last
+        last = row["seconds"]
+        found.append(row | {"hours": (before + last) / 3600})
+    return found

@@ -1,0 +1,68 @@
+import csv
+import io
+import shutil
+
+import pytest
+
+from refdope.analysis.report import read_times
+from refdope.cli import main
+from refdope.files import csv_text
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 80
+SMALL = ["--hidden", "12", "--factor", "3", "--steps", "20", "--evaluations", "4", "--unroll", "5", "--batch", "4",
+         "--probe", "100"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "text.txt").write_text(TEXT)
+    for name, more in (("doped", ["--cmr", "0.1"]), ("dense", ["--structure", "dense", "--no-overlay"])):
+        assert main(["train", str(folder / name), "--data", str(folder / "text.txt"), *SMALL, *more]) == 0
+    shutil.copytree(folder / "doped", folder / "under way")
+    (folder / "under way" / "result.json").unlink()
+    return [folder / name for name in ("doped", "dense", "under way")]
+
+
+def test_any_number_of_runs_is_laid_side_by_side(runs, capsys):
+    assert main(["report", *map(str, runs), "--format", "csv"]) == 0
+    doped, dense, under_way = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert doped["model"] == "kronecker doped CMR 0.1 both, 1 x 12"
+    assert dense["model"] == "dense, 1 x 12"
+    assert (dense["LSTM params"], doped["LSTM params"]) == ("1152", "384")
+    assert (dense["LSTM factor"], doped["LSTM factor"]) == ("1.00", "3.00")
+    assert float(doped["LSTM kB"]) > float(doped["without indices"]) == pytest.approx(384 * 4 / 1000, abs=0.05)
+    assert (under_way["updates"], under_way["test"]) == ("20 so far", "-")
+    assert float(doped["valid"]) > 0
+    assert main(["report", *map(str, runs)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert main(["report", str(runs[0])]) == 0
+    assert "LSTM factor      3.00" in capsys.readouterr().out
+    assert main(["report", str(runs[0]), "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.startswith("| run")
+
+
+def test_the_figure_is_drawn_and_replaced_whole(runs, tmp_path, capsys):
+    picture = tmp_path / "runs.png"
+    picture.write_text("earlier")
+    assert main(["report", *map(str, runs), "--figure", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main(["report", str(tmp_path / "nowhere"), "--figure", str(picture)]) == 2
+    assert "there is no run in" in capsys.readouterr().err
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("metrics.csv", "step,valid\n1,x\n"), ("result.json", "{"), ("result.json", "[]")]
+)
+def test_damaged_files_are_told(runs, tmp_path, capsys, name, content):
+    shutil.copytree(runs[0], tmp_path / "run")
+    (tmp_path / "run" / name).write_text(content)
+    assert main(["report", str(tmp_path / "run")]) == 2
+    assert f"{name} cannot be read" in capsys.readouterr().err
+
+
+def test_seconds_of_several_sessions_add_up(tmp_path):
+    times = [{"step": 1, "seconds": 1800.0}, {"step": 2, "seconds": 3600.0}, {"step": 3, "seconds": 1800.0}]
+    (tmp_path / "times.csv").write_text(csv_text(times))
+    assert [row["hours"] for row in read_times(tmp_path)] == [0.5, 1.0, 1.5]
