@@ -32,6 +32,11 @@ examples:
   refdope evaluate runs/a                         on the test text it was trained with
   refdope evaluate runs/a --data other.txt        on the test part of another text
 """,
+    "compress": """\
+examples:
+  refdope compress runs/dense runs/small --structure kronecker --factor 20 --updates 1000
+  refdope compress lstm.safetensors small.npz --factor 10      weights under PyTorch's names
+""",
     "report": """\
 examples:
   refdope report runs/a runs/b runs/c
@@ -92,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--length", type=int, default=300, help="how many tokens (default: %(default)s)")
     generate.add_argument("--temperature", type=float, default=0.8, help="below 1: bolder (default: %(default)s)")
     generate.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    _compress_options(command("compress", _compress, "give the doped LSTM nearest to a trained dense one"))
     report = command("report", _report, "lay runs side by side: what they are, what they reached, what they cost")
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders, ended or not")
     formats = ("text", "markdown", "csv")
@@ -188,6 +194,55 @@ def _generate(args: argparse.Namespace) -> None:
     written = model.generate(tokens, args.length, np.random.default_rng(args.seed), args.temperature)
     text = vocabulary.decode(written, config.level)
     print(args.prompt + (" " if config.level == "word" and args.prompt else "") + text)
+
+
+# ---------------------------------------------------------------------------------------------------------- compress
+
+
+def _compress_options(compress: argparse.ArgumentParser) -> None:
+    from refdope.structures import STRUCTURES
+
+    kinds = [kind.__name__.lower() for kind in STRUCTURES]
+    option = compress.add_argument
+    option(
+        "source", type=Path, help="run folder of a dense model, or an .npz or .safetensors file of PyTorch's weights"
+    )
+    option("out", type=Path, help="run folder, or .npz file, not there yet")
+    option("--structure", choices=kinds, default="kronecker", help="under the overlay (default: %(default)s)")
+    option("--factor", type=float, default=20.0, help="compression factor of the matrices (default: %(default)s)")
+    option("--updates", type=int, default=1000, help="of a run's fine-tuning, 0: none (default: %(default)s)")
+    option("--lr", type=float, default=0.002, help="its learning rate at the start (default: %(default)s)")
+
+
+def _compress(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from refdope import interop
+    from refdope.analysis import markdown
+    from refdope.structures.base import join
+    from refdope.training.compress import compress_layers, compress_run
+    from refdope.training.config import KINDS
+    from refdope.training.folder import read_config
+
+    if args.updates < 0 or not 0 < args.lr < float("inf"):
+        raise ValueError(f"--updates must be 0 or more and --lr above 0, got {args.updates} and {args.lr}")
+    if args.source.is_dir():
+        found = compress_run(args.source, args.out, args.structure, args.factor, args.updates, args.lr)
+        char = read_config(args.out).level == "char"
+        told = {k: found[k] / np.log(2) if char else np.exp(found[k]) for k in ("before", "after", "tuned")}
+        print(markdown(found["errors"]))
+        print(
+            f"{'bits per character' if char else 'perplexity'} on the test text: {told['before']:.3f} dense, "
+            f"{told['after']:.3f} compressed, {told['tuned']:.3f} after {args.updates} updates"
+        )
+        return
+    if args.out.exists():
+        raise FileExistsError(f"{args.out} is there already: name another file")
+    kind = KINDS[args.structure]
+    layers, errors = compress_layers(interop.from_torch(interop.read(args.source)), kind, args.factor)  # type: ignore[arg-type]
+    arrays = join(**{f"layers.{k}": layer.params | layer.constants for k, layer in enumerate(layers)})
+    interop.write(args.out, arrays)
+    print(markdown(errors))
 
 
 # -------------------------------------------------------------------------------------------------------------- demo

@@ -31,7 +31,7 @@ def _row(run: Path) -> dict[str, str]:
     def told(key: str, form: str) -> str:
         return format(result[key], form) if key in result else "-"
 
-    last = course[-1] if course else {"step": 0.0, "valid": nan}
+    last = course[-1] if course else {"step": config.steps, "valid": nan}
     return {
         "run": str(run),
         "model": f"{what}, {config.layers} x {config.hidden}",

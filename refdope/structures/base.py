@@ -89,6 +89,16 @@ class Structure(ABC):
         except ValueError as refusal:
             raise ValueError(f"doped at factor {factor:g}, half of it for the structure: {refusal}") from None
 
+    def nearest(self, W: Array) -> "Structure":
+        """Return the matrix of this kind and these parameter shapes that is nearest to W, (m, n), by Frobenius norm.
+
+        Raises
+        ------
+        NotImplementedError
+            If nobody has written it for this kind; nothing but compressing a trained matrix needs it.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: the nearest one to a given matrix is not known")
+
     # ------------------------------------------------------------------------------------------- what the caller calls
 
     def forward(self, x: Array) -> Array:

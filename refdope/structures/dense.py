@@ -44,6 +44,10 @@ class Dense(Structure):
         """Return W as an (m, n) array."""
         return self.W
 
+    def nearest(self, W: Array) -> "Dense":
+        """Return W itself."""
+        return Dense(W)
+
     @classmethod
     def for_compression(
         cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None

@@ -53,6 +53,12 @@ class HMD(Structure):
         """Return W as an (m, n) array."""
         return np.concatenate([self.A, np.outer(self.b, self.c)])
 
+    def nearest(self, W: Array) -> "HMD":
+        """Return the one with as many unconstrained rows that is nearest to W: W's first rows, then rank one."""
+        U, s, Vt = np.linalg.svd(W[self.r :], full_matrices=False)
+        root = s[0] ** 0.5
+        return HMD(W[: self.r].copy(), root * U[:, 0], root * Vt[0])
+
     @classmethod
     def for_compression(
         cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None

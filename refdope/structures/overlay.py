@@ -106,6 +106,12 @@ class Overlay(Structure):
             self.mask.ravel()[alive[dropped]] = False
             self.values[~self.mask] = 0
 
+    def nearest(self, W: Array) -> "Overlay":
+        """Return the overlay with as many entries alive that is nearest to W: W's largest."""
+        made = Overlay(W.copy(), np.ones(W.shape, dtype=bool))
+        made.prune(self.n_params)
+        return made
+
     def to_csr(self) -> "SparseOverlay":
         """Return the same matrix in CSR storage with the mask's pattern; zeros that are alive stay entries."""
         rows_end = np.concatenate([[0], np.cumsum(self.mask.sum(1))]).astype(np.int32)

@@ -80,7 +80,7 @@ class Annealer:
         if cmr not in get_args(CMRSchedule):
             raise ValueError(f"Annealer: cmr must be one of {', '.join(get_args(CMRSchedule))}, got {cmr!r}")
         self.model, self.ramp, self.cmr = model, ramp, cmr
-        self.final = {name: _left(name, W, factor) for name, W in self._doped().items()}
+        self.final = {name: overlay_budget(name, W, factor) for name, W in self._doped().items()}
         self.rates = {name: W.cmr.rate for name, W in self._doped().items() if isinstance(W, Doped) and W.cmr}
 
     def _doped(self) -> dict[str, Structure]:
@@ -114,8 +114,8 @@ class Annealer:
         return 0.0 if self.cmr == "ramp" and step >= self.ramp.end else rate
 
 
-def _left(name: str, W: Structure, factor: float) -> int:
-    """Return k_f, the entries that the structure under an overlay leaves to it."""
+def overlay_budget(name: str, W: Structure, factor: float) -> int:
+    """Return k_f, the entries that the structure under an overlay leaves to it; ValueError if there are none."""
     structure = W.n_params - W.overlay.n_params
     left = budget("annealing", W.shape, factor) - structure
     if left < 0:

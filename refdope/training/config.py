@@ -68,7 +68,7 @@ class Config:
     ramp_end: float = setting(0.6, "the share of training after which it has its final size", least=0)
     prunings: int = setting(40, "in how many steps it gets there", least=1)
 
-    evaluations: int = setting(40, "how often the model is measured, and a checkpoint written", least=1)
+    evaluations: int = setting(25, "how often the model is measured, and a checkpoint written", least=1)
     validation: int = setting(0, "tokens of validation text that an evaluation takes; 0: all", least=0)
     probe: int = setting(2_000, "tokens of validation text on which the two parts are watched", least=100)
     seed: int = setting(0, "seed of the initial weights and of all masks", least=0)

@@ -45,7 +45,8 @@ class Experiment:
         rng = np.random.default_rng([config.seed, 1])
         rate = config.learning_rate(len(batches))
         self.trainer = Trainer(model, batches, config.make_optimizer(), rate, rng, annealer)
-        self.brief = evaluation_batches(text.valid[: min(config.probe, 2000)])
+        brief = text.valid[: min(config.probe, 2000)]  # in many streams, of few steps: all that counts is a difference
+        self.brief = Batches(brief, 20, max(1, min(100, len(brief) // 20)))
         self.course: list[dict[str, Any]] = []
         self.prunings: list[dict[str, Any]] = []
         self._moves = moves([], model)

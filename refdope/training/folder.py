@@ -134,17 +134,21 @@ def finish(path: Path, experiment: Experiment) -> None:
     about = {name: record[name] for name in ("config", "corpus", "vocabulary", "step")}
     checkpoint.save(path / "weights.npz", weights, about)
     test = evaluate(model, evaluation_batches(text.test))
-    result = {
-        "level": text.level,
+    found = result(text.level, test, model, path / "weights.npz")
+    write_json(path / "result.json", found)
+    print(f"{path}: {found['test_in_unit']:.3f} {found['unit']} on the test text", file=sys.stderr)
+
+
+def result(level: str, test: float, model: LanguageModel, weights: Path) -> dict[str, Any]:
+    """Return what result.json holds: the test loss in nats and in the unit of its level, and the sizes."""
+    return {
+        "level": level,
         "test": test,
-        "valid": experiment.course[-1]["valid"],
-        "test_in_unit": test / np.log(2) if text.level == "char" else float(np.exp(test)),
-        "unit": "bits per character" if text.level == "char" else "perplexity",
+        "test_in_unit": test / np.log(2) if level == "char" else float(np.exp(test)),
+        "unit": "bits per character" if level == "char" else "perplexity",
         **asdict(cost(model)),
-        "bytes_on_disk": (path / "weights.npz").stat().st_size,
+        "bytes_on_disk": weights.stat().st_size,
     }
-    write_json(path / "result.json", result)
-    print(f"{path}: {result['test_in_unit']:.3f} {result['unit']} on the test text", file=sys.stderr)
 
 
 # ----------------------------------------------------------------------------------------------------- what is on disk

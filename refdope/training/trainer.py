@@ -83,7 +83,7 @@ class Trainer:
 
 def evaluation_batches(tokens: Array) -> Batches:
     """Return the batches in which a text is evaluated, the same everywhere."""
-    return Batches(tokens, 100, max(1, min(16, len(tokens) // 200)))
+    return Batches(tokens, 100, max(1, min(16, len(tokens) // 50)))
 
 
 def evaluate(model: LanguageModel, batches: Batches) -> float:

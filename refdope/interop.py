@@ -1,0 +1,126 @@
+"""LSTM weights in and out: PyTorch's parameter names and layout, in .npz or .safetensors files.
+
+    weight_ih_l{k}: (4H, D) = Wx        weight_hh_l{k}: (4H, H) = Wh        bias_ih_l{k} + bias_hh_l{k}: (4H) = b
+
+for layer k, gates in the order i, f, g, o: the names of `torch.nn.LSTM(…).state_dict()`, as arrays.
+"""
+
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refdope.files import whole
+from refdope.layers import LSTM
+from refdope.structures import Dense
+from refdope.structures.base import Array, Params
+
+NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)$")
+
+
+def to_torch(layers: Sequence[LSTM]) -> Params:
+    """Return the dense weights of a stack of layers under PyTorch's names; all of b is in bias_ih."""
+    arrays = {}
+    for k, layer in enumerate(layers):
+        arrays[f"weight_ih_l{k}"] = np.ascontiguousarray(layer.Wx.to_dense())
+        arrays[f"weight_hh_l{k}"] = np.ascontiguousarray(layer.Wh.to_dense())
+        arrays[f"bias_ih_l{k}"] = layer.b.copy()
+        arrays[f"bias_hh_l{k}"] = np.zeros_like(layer.b)
+    return arrays
+
+
+def from_torch(arrays: Mapping[str, Array]) -> list[LSTM]:
+    """Return the layers of a stack whose weights are under PyTorch's names.
+
+    Parameters
+    ----------
+    arrays : dict
+        Names may have a prefix ("lstm.weight_ih_l0"), the same for all; biases may be missing. Other names are ignored.
+
+    Raises
+    ------
+    ValueError
+        If there is no LSTM among the arrays, more than one, or one that is bidirectional, projected or incomplete.
+    """
+    strange = [name for name in arrays if re.search(r"_l\d+_reverse$|weight_hr_l\d+$", name)]
+    if strange:
+        raise ValueError(f"weights: bidirectional and projected LSTMs are not supported, got {strange[0]!r}")
+    found = {name: match for name in arrays if (match := NAME.search(name))}
+    prefixes = sorted({name[: match.start()] for name, match in found.items()})
+    if len(prefixes) != 1:
+        what = f"there are several LSTMs: {', '.join(prefixes)}" if prefixes else "there is no weight_ih_l0"
+        raise ValueError(f"weights: {what}; got {', '.join(list(arrays)[:6])}")
+    count = 1 + max(int(match[2]) for match in found.values())
+    layers = []
+    for k in range(count):
+        Wx, Wh, b_ih, b_hh = (arrays.get(f"{prefixes[0]}{part}_l{k}") for part in _PARTS)
+        if Wx is None or Wh is None:
+            raise ValueError(f"weights: layer {k} of {count} has no weight_ih_l{k} or no weight_hh_l{k}")
+        b = sum((bias for bias in (b_ih, b_hh) if bias is not None), np.zeros(len(Wx), Wx.dtype))
+        layers.append(LSTM(Dense(np.asarray(Wx)), Dense(np.asarray(Wh)), np.asarray(b)))
+    return layers
+
+
+_PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def read(path: Path) -> Params:
+    """Read a dict of arrays from an .npz (nothing is unpickled) or a .safetensors file.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If it is not there, not of these kinds, damaged, or has entries that are not finite.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"weights: there is no file {path}")
+    if path.suffix == ".safetensors":
+        arrays = _read_safetensors(path)
+    elif path.suffix == ".npz":
+        arrays = _read_npz(path)
+    else:
+        raise ValueError(f"weights: {path} must be an .npz or a .safetensors file")
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"weights: {path}: {name} has entries that are not finite")
+    return arrays
+
+
+def _read_npz(path: Path) -> Params:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            return {name: saved[name] for name in saved.files}
+    except (ValueError, OSError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"weights: {path} cannot be read: {error}") from None
+
+
+def _read_safetensors(path: Path) -> Params:
+    module = _safetensors()
+    try:
+        return dict(module.numpy.load_file(path))
+    except (module.SafetensorError, ValueError, OSError) as error:
+        raise ValueError(f"weights: {path} cannot be read: {error}") from None
+
+
+def write(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write a dict of arrays as .npz or .safetensors, whole or not at all."""
+    if path.suffix == ".safetensors":
+        data = _safetensors().numpy.save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
+        with whole(path) as file:
+            file.write(data)
+    elif path.suffix == ".npz":
+        with whole(path) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+    else:
+        raise ValueError(f"weights: {path} must be an .npz or a .safetensors file")
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError:
+        raise ValueError("weights: .safetensors files need `pip install safetensors`") from None
+    return safetensors
