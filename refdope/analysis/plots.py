@@ -161,39 +161,47 @@ def _matrices(figure: Any, snapshots: Mapping[str, Any], about: Mapping[str, Any
     figure.suptitle("Recurrent weights of the doped model with CMR (gates i, f, g, o from left to right)", fontsize=10)
 
 
+# what is drawn of the course of runs, with its title; losses are in nats
+PANELS = {
+    "share": "how much of z the overlay makes",
+    "cosine": "cosine of the two products",
+    "structure_explains": "variance of z that the structure explains",
+    "without_overlay": "loss with the overlay set to zero / nats",
+    "without_structure": "loss with the structure set to zero / nats",
+}
+
+
 def report_figure(runs: Sequence[Path], file: IO[bytes]) -> None:
     """Draw runs side by side from their folders: loss against updates, time and sparsity, and what their parts do."""
     from refdope.analysis.report import in_unit, read_csv, read_times
     from refdope.training.folder import read_config
 
-    panels = {
-        "share": "share of z from the overlay",
-        "cosine": "cosine of the two products",
-        "structure_explains": "variance explained by the structure",
-        "without_overlay": "loss without overlay / nats",
-        "without_structure": "loss without structure / nats",
-        "overlay_moves": "an update moves the overlay / ‖W‖",
-    }
     with mpl.rc_context(RC):
         figure: Any = Figure(figsize=(12, 9), layout="constrained")
         axes = figure.subplots(3, 3)
+        units = set()
         for k, run in enumerate(runs):
-            course, level = read_csv(run / "metrics.csv"), read_config(run).level
-            style = {"color": list(STYLE.values())[k % 5][0], "linestyle": ["-", "--", "-.", ":"][k // 5 % 4]}
-            style |= {"label": run.name}
+            course, config = read_csv(run / "metrics.csv")[1:], read_config(run)  # the first row is before training
+            units.add(_unit({"level": config.level}))
+            color, line = list(STYLE.values())[k % 5][0], ["-", "--", "-.", ":"][k // 5 % 4]
+            style: Any = {"color": color, "linestyle": line, "label": str(run)}
             step = [row["step"] for row in course]
-            valid = [in_unit(row["valid"], level) for row in course]
-            hours = {row["step"]: row["hours"] for row in read_times(run)}
-            timed = [(hours[s], v) for s, v in zip(step, valid, strict=True) if s in hours]
+            valid = [in_unit(row["valid"], config.level) for row in course]
+            minutes = {row["step"]: 60 * row["hours"] for row in read_times(run)}
+            timed = [(minutes[s], v) for s, v in zip(step, valid, strict=True) if s in minutes]
             axes[0, 0].plot(step, valid, **style)
             axes[0, 1].plot([t for t, _ in timed], [v for _, v in timed], **style)
+            if not config.overlay:
+                continue
             axes[0, 2].plot([1 - row["density"] for row in course], valid, **style)
-            for ax, name in zip(axes[1:].ravel(), panels, strict=True):
+            for ax, name in zip(axes[1:].ravel(), PANELS, strict=False):
                 ax.plot(step, [row[name] for row in course], **style)
-        unit = "validation " + "/".join(sorted({_unit({"level": read_config(run).level}) for run in runs}))
-        for ax, x in zip(axes[0], ("updates", "hours", "sparsity of the overlay"), strict=True):
-            ax.set(xlabel=x, ylabel=unit, yscale="log")
-        for ax, about in zip(axes[1:].ravel(), panels.values(), strict=True):
+            axes[2, 2].plot(step, [row["structure_moves"] for row in course], **style)
+            axes[2, 2].plot(step, [row["overlay_moves"] for row in course], **style | {"linewidth": 0.7, "marker": "."})
+        for ax, x in zip(axes[0], ("updates", "minutes", "sparsity of the overlay"), strict=True):
+            ax.set(xlabel=x, ylabel="validation " + ", ".join(sorted(units)))
+        for ax, about in zip(axes[1:].ravel(), PANELS.values(), strict=False):
             ax.set(xlabel="updates", title=about)
+        axes[2, 2].set(xlabel="updates", title="an update moves W_s (line), S (dots) / ‖W‖", yscale="log")
         axes[0, 0].legend(frameon=False)
         figure.savefig(file, format="png")

@@ -117,6 +117,26 @@ def test_params_constants_and_replace_go_round(case: Case):
         assert not any(np.shares_memory(a, old) for old in W.params.values())
 
 
+@every
+def test_saved_params_and_constants_make_the_same_matrix_again(case: Case):
+    params = {name: a.copy() for name, a in case.W.params.items()}
+    again = case.W.replace(params, {name: a.copy() for name, a in case.W.constants.items()})
+    assert_array_equal(again.to_dense(), case.W.to_dense())
+    for name, a in again.constants.items():
+        assert a.dtype == case.W.constants[name].dtype
+        assert not np.shares_memory(a, case.W.constants[name])
+
+
+def test_an_overlay_is_loaded_in_the_storage_that_it_was_saved_in():
+    dense = Overlay.dense((9, 4), np.random.default_rng(0))
+    pruned = overlays((9, 4))
+    for saved in pruned.values():
+        loaded = dense.replace(saved.params, saved.constants)
+        assert type(loaded) is type(saved)
+        assert_array_equal(loaded.to_dense(), saved.to_dense())
+    assert isinstance(pruned["csr"].replace(dense.params, dense.constants), Overlay)
+
+
 @unsampled
 def test_params_are_updated_in_place(case: Case):
     W = case.W.replace({name: a.copy() for name, a in case.W.params.items()})
