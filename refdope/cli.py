@@ -162,8 +162,9 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _report(args: argparse.Namespace) -> None:
-    from refdope.analysis import markdown, report
+    from refdope.analysis import by_matrix, markdown, report
     from refdope.files import csv_text, whole
+    from refdope.training.folder import read_model
 
     found = report.rows(args.runs)
     if args.format == "csv":
@@ -172,6 +173,7 @@ def _report(args: argparse.Namespace) -> None:
         print(markdown(found))
     if args.format == "text" and len(found) == 1:  # one run reads better from top to bottom
         print("\n".join(f"{name:<16} {value}" for name, value in found[0].items()))
+        print("\n" + markdown(by_matrix(read_model(args.runs[0])[0])))
     if args.figure:
         from refdope.analysis.plots import report_figure
 

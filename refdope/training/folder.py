@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -221,6 +222,7 @@ def environment(text: Text) -> dict[str, Any]:
 
     return {
         "refdope": __version__,
+        "commit": _commit(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
@@ -229,6 +231,18 @@ def environment(text: Text) -> dict[str, Any]:
         "corpus": text.about,
         "corpus_hash": text.hash,
     }
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout that this package runs from, if it is one."""
+    here = Path(__file__).parent
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return asked.stdout.strip()
 
 
 def write_json(path: Path, content: Any) -> None:

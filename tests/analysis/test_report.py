@@ -37,7 +37,9 @@ def test_any_number_of_runs_is_laid_side_by_side(runs, capsys):
     assert main(["report", *map(str, runs)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 5
     assert main(["report", str(runs[0])]) == 0
-    assert "LSTM factor      3.00" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "LSTM factor      3.00" in printed
+    assert "| layers.0.Wh | 48 x 12 |" in printed
     assert main(["report", str(runs[0]), "--format", "markdown"]) == 0
     assert capsys.readouterr().out.startswith("| run")
 
