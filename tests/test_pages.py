@@ -1,7 +1,10 @@
 """What the pages of the project say is so."""
 
+import csv
 import re
+from math import log
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
@@ -32,6 +35,23 @@ def test_the_readmes_table_is_the_one_that_the_demo_wrote():
         rows = [line.strip().split(",") for line in file][1:]
     for row in rows:
         assert re.search(rf"^\| {re.escape(row[0])} +\| +{re.escape(row[1])} ", README, re.MULTILINE), row
+
+
+def test_the_readmes_other_numbers_are_those_of_the_demos_course():
+    with (ROOT / "figures" / "seeds" / "demo.csv").open() as file:
+        rows = list(csv.DictReader(file))
+
+    def bits(model, column, step):
+        found = [float(row[column]) for row in rows if (row["model"], row["step"]) == (model, step)]
+        assert len(found) == 3
+        return f"{mean(found) / log(2):.2f}"
+
+    hump = [bits(model, "loss", "900") for model in ("doped", "pruned", "doped + CMR")]
+    text = " ".join(README.split())
+    assert "{} at step 900 without CMR, {} for the pruned model, {} with CMR".format(*hump) in text
+    alone = [f"{float(bits(m, c, '2000')):.1f}" for c in ("without_overlay", "without_structure") for m in
+             ("doped + CMR", "doped")]  # fmt: skip
+    assert "({} against {} bits), without its structure worse ({} against {})".format(*alone) in text
 
 
 def test_commands_of_the_pages_are_targets_of_the_makefile():
