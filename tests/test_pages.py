@@ -49,9 +49,17 @@ def test_the_readmes_other_numbers_are_those_of_the_demos_course():
     hump = [bits(model, "loss", "900") for model in ("doped", "pruned", "doped + CMR")]
     text = " ".join(README.split())
     assert "{} at step 900 without CMR, {} for the pruned model, {} with CMR".format(*hump) in text
+    peaks = [[_peak(rows, model, seed) for seed in "012"] for model in ("doped + CMR", "doped")]
+    assert all(with_cmr < plain for with_cmr, plain in zip(*peaks, strict=True))  # "in every seed"
     alone = [f"{float(bits(m, c, '2000')):.1f}" for c in ("without_overlay", "without_structure") for m in
              ("doped + CMR", "doped")]  # fmt: skip
     assert "({} against {} bits), without its structure worse ({} against {})".format(*alone) in text
+
+
+def _peak(rows, model, seed):
+    """The highest validation loss of one run while most entries go, steps 500 to 1,200."""
+    run = [row for row in rows if (row["model"], row["seed"]) == (model, seed)]
+    return max(float(row["loss"]) for row in run if 500 <= int(row["step"]) <= 1200)
 
 
 def test_commands_of_the_pages_are_targets_of_the_makefile():

@@ -122,7 +122,7 @@ def test_a_restored_experiment_goes_on_with_the_same_bits(optimizer, cut, text):
         assert_array_equal(a[name], b[name], err_msg=name)
 
 
-def kill_and_resume(text, tmp_path, kills, updates):
+def check_killing_and_resuming(text, tmp_path, kills, updates):
     """Kill a run at random moments until it was killed so often, let it end, and compare with one never killed."""
     settings = flags(text, steps=updates, evaluations=updates // 4)
     command = [sys.executable, "-m", "refdope", "train"]
@@ -148,12 +148,12 @@ def kill_and_resume(text, tmp_path, kills, updates):
 
 
 def test_a_killed_run_ends_as_one_that_was_never_killed(text, tmp_path):
-    kill_and_resume(text, tmp_path, kills=3, updates=600)
+    check_killing_and_resuming(text, tmp_path, kills=3, updates=600)
 
 
 @pytest.mark.slow
 def test_fifty_kills(text, tmp_path):
-    kill_and_resume(text, tmp_path, kills=50, updates=12_000)
+    check_killing_and_resuming(text, tmp_path, kills=50, updates=12_000)
 
 
 def test_an_interrupt_writes_a_checkpoint_and_says_how_to_go_on(text, tmp_path):
@@ -247,7 +247,7 @@ def damages(rng):
     }
 
 
-def damage_many(runs, tmp_path, capsys, rounds):
+def check_damage(runs, tmp_path, capsys, rounds):
     for k in range(rounds):
         rng = random.Random(k)
         what, how = rng.choice(list(damages(rng).items()))
@@ -277,12 +277,12 @@ def damage_many(runs, tmp_path, capsys, rounds):
 
 
 def test_damaged_weights_and_checkpoints_are_refused_in_one_line(runs, tmp_path, capsys):
-    damage_many(runs, tmp_path, capsys, 60)
+    check_damage(runs, tmp_path, capsys, 60)
 
 
 @pytest.mark.slow
 def test_a_thousand_damaged_runs(runs, tmp_path, capsys):
-    damage_many(runs, tmp_path, capsys, 1000)
+    check_damage(runs, tmp_path, capsys, 1000)
 
 
 def test_when_only_the_last_checkpoint_is_damaged_the_one_before_is_taken(runs, tmp_path, capsys):
