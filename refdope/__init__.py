@@ -1,9 +1,17 @@
-"""refdope: doped structured matrices for LSTMs, in NumPy and SciPy, with every backward pass written by hand."""
+"""refdope: doped structured matrices for LSTMs, in NumPy and SciPy, with every backward pass written by hand.
 
-from refdope.checks import gradcheck
-from refdope.layers import LSTM
-from refdope.models import LanguageModel
-from refdope.structures import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, SparseOverlay, Stack
+Names are imported when they are first used, so that what only needs to find the package (pytest, to find the fixture)
+loads neither NumPy nor SciPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from refdope.checks import gradcheck
+    from refdope.layers import LSTM
+    from refdope.models import LanguageModel
+    from refdope.structures import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, SparseOverlay, Stack
 
 __version__ = "0.1.0"
 
@@ -21,3 +29,16 @@ __all__ = [
     "Stack",
     "gradcheck",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    elsewhere = {"gradcheck": "checks", "LSTM": "layers", "LanguageModel": "models"}
+    value = getattr(import_module(f"{__name__}.{elsewhere.get(name, 'structures')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

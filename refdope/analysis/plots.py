@@ -12,6 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from refdope.style import RC
+
 # Okabe and Ito's colours, told apart by the colour-blind; line styles tell them apart in grey
 STYLE = {
     "dense": ("#000000", "-"),
@@ -21,17 +23,6 @@ STYLE = {
     "doped + CMR": ("#D55E00", (0, (4, 1))),
 }
 DOPED = ("doped", "doped + CMR")
-RC: Any = {
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "font.size": 9,
-    "lines.linewidth": 1.6,
-    "figure.dpi": 130,
-    "savefig.facecolor": "white",
-}
 
 
 def demo_figure(folder: Path, file: IO[bytes]) -> None:

@@ -1,6 +1,20 @@
-"""Checking derivatives; knows nothing of this package's classes but NumPy arrays in dicts."""
+"""Checking derivatives; knows nothing of this package's classes but NumPy arrays in dicts, and the contracts in `ours`."""
 
-from refdope.checks.gradcheck import Report, gradcheck
+from refdope.checks.diagnosis import CAUSES, Diagnosis
+from refdope.checks.gradcheck import gradcheck
 from refdope.checks.oracles import complex_step, stencil
+from refdope.checks.ours import check_lstm, check_model, check_structure
+from refdope.checks.report import ArrayReport, Report
 
-__all__ = ["Report", "complex_step", "gradcheck", "stencil"]
+__all__ = [
+    "CAUSES",
+    "ArrayReport",
+    "Diagnosis",
+    "Report",
+    "check_lstm",
+    "check_model",
+    "check_structure",
+    "complex_step",
+    "gradcheck",
+    "stencil",
+]

@@ -1,99 +1,282 @@
 """Numerical derivatives of a scalar function of arrays: what a hand-written gradient is checked against.
 
-    complex step    ∂f/∂x_k = Im f(x + i h e_k) / h,   h = 1e-30        exact to rounding: nothing is subtracted
-    stencil         ∂f/∂x_k = [f(x - 2h) - 8 f(x - h) + 8 f(x + h) - f(x + 2h)] / 12 h        error O(h⁴) + O(ε |f| / h)
+With v one entry, or a direction,
 
-The complex step needs code that is analytic (no abs, no conjugate, no cast to real); the stencil needs nothing.
+    complex step    f'(x; v) = Im f(x + i h v) / h,   h = 1e-30        exact to rounding: nothing is subtracted
+    stencil         f'(x; v) = [f(x - 2hv) - 8 f(x - hv) + 8 f(x + hv) - f(x + 2hv)] / 12 h
+                                                                       error O(h⁴) + O(ε |f| / h)
+
+The complex step needs code that is analytic (no abs, no conjugate, no cast to real); the stencil needs nothing but a
+step: too large a one feels the curvature, too small a one the rounding, and `best_step` finds the bottom of that V.
 
 Sources: Squire and Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40 (1998);
-Fornberg, "Generation of finite difference formulas on arbitrarily spaced grids", Math. Comp. 51 (1988).
+Fornberg, "Generation of finite difference formulas on arbitrarily spaced grids", Math. Comp. 51 (1988); for the noise,
+Moré and Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011).
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-Array: TypeAlias = np.ndarray[Any, Any]
-Params: TypeAlias = dict[str, Array]
-Loss: TypeAlias = Callable[[Params], Any]
+from refdope.checks.tree import Array, Flat, flatten, rebuild
+
+Loss: TypeAlias = Callable[[Any], Any]
+Line: TypeAlias = Callable[[Any], Any]  # s -> f(x + s v)
+
+COMPLEX_STEP = 1e-30
+EPS = float(np.finfo(np.float64).eps)
 
 
-def complex_step(loss: Loss, params: Mapping[str, Array], step: float = 1e-30) -> Params:
+def complex_step(loss: Loss, params: Any, step: float = COMPLEX_STEP) -> Flat:
     """Differentiate by the complex step, entry by entry.
 
     Parameters
     ----------
     loss : callable
-        From a dict of complex128 arrays to a scalar.
+        From arrays like `params`, but complex128, to a scalar.
     params : dict of arrays
+        It may be nested, and hold lists.
     step : float
 
     Returns
     -------
     dict
-        float64 arrays of the parameters' shapes.
+        float64 arrays of the parameters' shapes, under dotted names if `params` is nested.
 
     Raises
     ------
     TypeError
         If the loss of complex parameters is not complex: somewhere they were cast to real.
     """
-
-    def derivative(nudged: Callable[[complex], Any]) -> float:
-        value = np.asarray(nudged(1j * step))
-        if value.dtype.kind != "c":
-            raise TypeError(
-                "complex_step: the loss of complex parameters came out real; is there a cast or an abs in it?"
-            )
-        return float(value.imag) / step
-
-    return _entry_by_entry(loss, params, np.complex128, derivative)
+    around = Around(loss, params, np.complex128)
+    return {name: around.entries(name, lambda line: complex_derivative(line, step)) for name in around.arrays}
 
 
-def stencil(loss: Loss, params: Mapping[str, Array], step: float = 1e-3) -> Params:
+def stencil(loss: Loss, params: Any, step: float = 1e-3) -> Flat:
     """Differentiate by the fourth-order central difference, entry by entry.
 
     Parameters
     ----------
     loss : callable
-        From a dict of float64 arrays to a scalar.
+        From arrays like `params`, but float64, to a scalar.
     params : dict of arrays
+        It may be nested, and hold lists.
     step : float
         h; 1e-3 balances h⁴ against rounding, for entries of size 1 and less.
 
     Returns
     -------
     dict
-        float64 arrays of the parameters' shapes.
+        float64 arrays of the parameters' shapes, under dotted names if `params` is nested.
+    """
+    around = Around(loss, params, np.float64)
+    return {name: around.entries(name, lambda line: central(line, step)) for name in around.arrays}
+
+
+def complex_derivative(line: Line, step: float = COMPLEX_STEP) -> float:
+    """Return the derivative at 0 of a line, by the complex step."""
+    value = np.asarray(line(1j * step))
+    if value.dtype.kind != "c":
+        raise TypeError("the loss of complex parameters came out real; is there a cast or an abs in it?")
+    return float(value.imag.item()) / step
+
+
+def central(line: Line, step: float) -> float:
+    """Return the derivative at 0 of a line, by the fourth-order central difference."""
+    near, far = at(line, step) - at(line, -step), at(line, 2 * step) - at(line, -2 * step)
+    return (8 * near - far) / (12 * step)
+
+
+def at(line: Line, step: float) -> float:
+    """Return the loss at a step along a line; NaN where it cannot be computed, outside of its domain."""
+    try:
+        return scalar(line(step))
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+        return np.nan
+
+
+def scalar(value: Any) -> float:
+    """Return a loss, which may be a 0-d array or one of size 1, as a float; an overflow is as good as NaN."""
+    return float(np.asarray(value).item())
+
+
+class Around:
+    """A loss, and a point to look at it from: copies of the arrays, which are moved and put back.
+
+    Parameters
+    ----------
+    loss : callable
+    params : dict of arrays, nested or not
+    dtype : dtype
+        Of the copies: float64, or complex128 for the complex step.
     """
 
-    def derivative(nudged: Callable[[float], Any]) -> float:
-        near, far = nudged(step) - nudged(-step), nudged(2 * step) - nudged(-2 * step)
-        return float(8 * near - far) / (12 * step)
+    def __init__(self, loss: Loss, params: Any, dtype: Any) -> None:
+        self.loss = loss
+        self.arrays: Flat = {name: np.array(array, dtype) for name, array in flatten(params).items()}
+        self.tree = rebuild(params, self.arrays)
 
-    return _entry_by_entry(loss, params, np.float64, derivative)
+    def here(self) -> Any:
+        """Return the loss at the point itself."""
+        return self.loss(self.tree)
+
+    def entry(self, name: str, index: tuple[int, ...]) -> Line:
+        """Return the line through one entry of one array."""
+        array = self.arrays[name]
+        was = array[index]
+
+        def line(by: Any) -> Any:
+            array[index] = was + by
+            try:
+                return self.loss(self.tree)
+            finally:
+                array[index] = was
+
+        return line
+
+    def direction(self, v: Flat) -> Line:
+        """Return the line along a direction: an array of its shape for every array that is moved."""
+        was = {name: self.arrays[name].copy() for name in v}
+
+        def line(by: Any) -> Any:
+            for name, along in v.items():
+                np.add(was[name], by * along, out=self.arrays[name])
+            try:
+                return self.loss(self.tree)
+            finally:
+                for name, array in was.items():
+                    self.arrays[name][...] = array
+
+        return line
+
+    def entries(
+        self, name: str, derivative: Callable[[Line], float], indices: list[tuple[int, ...]] | None = None
+    ) -> Array:
+        """Differentiate entry by entry: all of an array, in its shape, or those at some indices."""
+        shape = self.arrays[name].shape
+        found = [derivative(self.entry(name, index)) for index in (np.ndindex(shape) if indices is None else indices)]
+        return np.array(found, np.float64).reshape(shape if indices is None else -1)
 
 
-def _entry_by_entry(
-    loss: Loss, params: Mapping[str, Array], dtype: Any, derivative: Callable[[Callable[[Any], Any]], float]
-) -> Params:
-    copies = {name: np.array(array, dtype=dtype) for name, array in params.items()}
+# ------------------------------------------------------------------------------------------- steps, noise, and kinks
 
-    def nudgers(array: Array) -> Iterator[Callable[[Any], Any]]:
-        for index in np.ndindex(array.shape):
 
-            def nudged(by: Any, index: tuple[int, ...] = index) -> Any:
-                was = array[index]
-                array[index] = was + by
-                try:
-                    return loss(copies)
-                finally:
-                    array[index] = was
+class Step(NamedTuple):
+    """A step of the stencil, and what the derivative along one line came out as with it."""
 
-            yield nudged
+    h: float
+    value: float
+    error: float  # how far the neighbouring steps are from it
 
-    return {
-        name: np.array([derivative(nudged) for nudged in nudgers(array)], dtype=np.float64).reshape(array.shape)
-        for name, array in copies.items()
-    }
+
+def steps_for(scale: float) -> Array:
+    """Return the steps worth trying for entries of a size, from the largest to the smallest."""
+    size = scale if 1e-12 < scale < np.inf else 1.0
+    return size * 10.0 ** -np.arange(1.0, 7.0 + np.ceil(np.log10(max(size, 1.0))))
+
+
+def v_curve(line: Line, steps: Array) -> list[Step]:
+    """Differentiate a line with each of several steps; the error of each is its distance to the one before and after.
+
+    Against the steps these errors draw a V: the curvature on the right of it, rounding on the left.
+    """
+    values = np.array([central(line, h) for h in steps])
+    gaps = np.abs(np.diff(values))
+    errors = np.maximum(np.append(gaps, gaps[-1]), np.insert(gaps, 0, gaps[0]))
+    return [Step(float(h), float(v), float(e)) for h, v, e in zip(steps, values, errors, strict=True)]
+
+
+def best_step(line: Line, scale: float, noise: float, exact: float | None = None) -> Step:
+    """Return the bottom of the V: the step whose neighbours agree best, rounding counted.
+
+    Where the complex step has told what comes out, `exact`, it is the step that comes nearest to that.
+    """
+    return bottom(v_curve(line, steps_for(scale)), noise, exact)
+
+
+def bottom(curve: list[Step], noise: float, exact: float | None = None) -> Step:
+    """Return the most trustworthy step of a V-curve."""
+    if exact is not None:
+        nearest = min(
+            (Step(s.h, s.value, abs(s.value - exact)) for s in curve), key=lambda s: _last(max(s.error, noise / s.h))
+        )
+        if nearest.error <= 1e-4 * abs(exact) + 10 * noise / nearest.h:  # else the code may not be analytic
+            return nearest
+    # a loss that is flat further out (a saturated tanh, a narrow bell) has a bottom there that is none
+    told = [s for s in curve if abs(s.value) > 100 * (noise / s.h + s.error)]
+    most = max(told, key=lambda s: abs(s.value), default=curve[0])
+    return min(
+        (s for s in curve if s.h <= most.h or abs(s.value) >= 1e-6 * abs(most.value)),
+        key=lambda s: _last(max(s.error, noise / s.h)),
+    )
+
+
+def _last(error: float) -> float:
+    """Return an error to sort by, NaN after all others."""
+    return float(np.nan_to_num(error, nan=np.inf))
+
+
+def noise_of(line: Line, scale: float, loss: float) -> float:
+    """Estimate the rounding error of a loss: the fourth differences of a smooth function, step tiny, are its noise.
+
+    Of noise with standard deviation σ they have √70 σ. A low quantile is taken, since a kink makes some of them large, and
+    two steps, since a loss in float32 does not change at all in the smaller one.
+    """
+    lines = [[at(line, h * scale * k) for k in range(17)] for h in (1e-6, 1e-5)]
+    measured = np.quantile(np.abs(np.diff(lines, 4)), 0.4, axis=1).max() / (0.52 * np.sqrt(70))
+    return float(np.fmax(measured, EPS * abs(loss)))
+
+
+class Kink(NamedTuple):
+    """What one entry's line looks like near the point, when a derivative is in doubt."""
+
+    value: float  # the derivative, from the steps that agree best
+    error: float
+    left: float  # one-sided slopes
+    right: float
+    found: str  # "smooth", "kink near", "kink here" or "jump"
+
+
+def look_closely(line: Line, h: float, noise: float, exact: float | None = None) -> Kink:
+    """Decide whether a line is smooth at 0, has a kink within the stencil, a kink at 0 itself, or a jump.
+
+    Parameters
+    ----------
+    line : callable
+    h : float
+        The step that left a doubt; smaller ones are tried.
+    noise : float
+        Rounding error of the loss.
+    exact : float, optional
+        What the complex step gave. If one of the steps agrees with it, to what that step can tell, it is believed.
+    """
+    curve = v_curve(line, h * 4.0 ** -np.arange(12))
+    for step in curve if exact else []:
+        doubt = max(step.error, noise / step.h)
+        if doubt <= 0.1 * abs(exact) and abs(step.value - exact) <= 4 * doubt + 1e-7 * abs(exact):
+            near = abs(curve[0].value - exact) > 4 * doubt
+            return Kink(exact, 0.0, exact, exact, "kink near" if near else "smooth")
+    best = bottom(curve, noise)
+    here, tiny = at(line, 0.0), best.h
+    right = (4 * at(line, tiny) - at(line, 2 * tiny) - 3 * here) / (2 * tiny)
+    left = (3 * here - 4 * at(line, -tiny) + at(line, -2 * tiny)) / (2 * tiny)
+    size = max(abs(left), abs(right), abs(best.value))
+    doubt = 1e-3 * size + 50 * noise / tiny
+    if abs(right - left) > doubt:
+        smaller = max(tiny / 16, 1e3 * noise / max(size, 1e-300))  # a jump's slope grows as the step shrinks
+        steeper = (at(line, smaller) - at(line, -smaller)) / (2 * smaller)
+        found = "jump" if abs(steeper) > 3 * size and smaller < tiny else "kink here"
+    else:
+        found = "smooth" if abs(curve[0].value - best.value) <= doubt else "kink near"
+    return Kink(best.value, max(best.error, noise / best.h), left, right, found)
+
+
+@contextmanager
+def strictly_analytic() -> Iterator[None]:
+    """Turn NumPy's warning that an imaginary part was discarded into an error, within the block."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        yield

@@ -1,0 +1,425 @@
+"""The oracles at work: numerical gradients of many arrays, within a time budget, one verdict where they differ.
+
+Small arrays are differentiated entry by entry, by the complex step and by the stencil. Where the two differ, or differ
+from the gradient that is checked, the entry is looked at closely: a kink or a jump within the stencil is no error.
+
+Large arrays are tested along Gaussian directions v. The error (a - n)·v of a gradient a is Gaussian too, of standard
+deviation ‖a - n‖, so that an error of relative norm δ stays below a tolerance τ in all of k directions with probability
+
+    p = erf(τ / δ√2)ᵏ
+
+An array that fails is searched by bisection: half of the direction at a time, and on with the half that is more wrong.
+"""
+
+from dataclasses import dataclass, field
+from math import erf, sqrt
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from refdope.checks.oracles import (
+    EPS,
+    Around,
+    Step,
+    best_step,
+    central,
+    complex_derivative,
+    look_closely,
+    noise_of,
+    scalar,
+    strictly_analytic,
+)
+from refdope.checks.tree import Array, Flat
+
+COMPLEX, STENCIL = "complex step", "stencil"
+TOLERANCE = {COMPLEX: 1e-10, STENCIL: 1e-7}  # of max |a - n| / max |n|, for float64
+FLOAT32 = {4: 1e-4, 2: 3e-2}  # instead, by bytes, for a gradient of lower precision
+DIRECTIONS = 3
+LOOKS = 48  # entries of one array that are looked at closely, or sampled
+Index = tuple[int, ...]
+
+
+@dataclass
+class Compared:
+    """One array's gradient `a`, beside the numerical one `n`, which is NaN where nobody looked."""
+
+    a: Array
+    n: Array
+    floor: float = 0.0  # of rounding: an absolute error that is none
+    tolerance: float = 0.0  # relative to max |n|
+    step: float = 0.0
+    errors: dict[str, float] = field(default_factory=dict)  # by oracle
+    directions: str = ""  # what a test along directions found and may have missed
+    failed: bool = False  # along directions
+
+    @property
+    def looked(self) -> Array:
+        """Where a numerical derivative is known."""
+        return ~np.isnan(self.n)
+
+    @property
+    def scale(self) -> float:
+        """Return max |n|, over where it is known."""
+        return float(np.max(np.abs(self.n), initial=0.0, where=self.looked))
+
+    @property
+    def wrong(self) -> Array:
+        """Which entries are further from n than the tolerance and rounding allow; NaN and Inf always are."""
+        with np.errstate(invalid="ignore"):
+            near = np.abs(self.a - self.n) <= self.tolerance * self.scale + self.floor
+        return (~near & self.looked) | ~np.isfinite(self.a)
+
+    @property
+    def error(self) -> float:
+        """Return max |a - n| / max |n|, without what rounding explains."""
+        if not self.looked.any():
+            return max(self.errors.values(), default=0.0)
+        with np.errstate(invalid="ignore"):
+            gap = np.where(self.looked, np.abs(self.a - self.n), 0.0)
+        if not np.isfinite(self.a).all():
+            return np.nan
+        most = float(gap.max(initial=0.0))
+        return 0.0 if most <= self.floor else most / self.scale if self.scale else np.inf
+
+    @property
+    def worst(self) -> Index:
+        """The entry with the largest error; the first that is not finite, if there is one."""
+        finite = np.isfinite(self.a)
+        gap = np.where(self.looked & finite, np.abs(np.where(finite, self.a, 0) - self.n), -1.0)
+        gap = np.where(finite, gap, np.inf)
+        return tuple(int(i) for i in np.unravel_index(int(np.argmax(gap)), gap.shape))
+
+
+class Numeric:
+    """Numerical gradients of a loss at a point.
+
+    Parameters
+    ----------
+    loss : callable
+    params : nested dict of float arrays
+    noise_seed : int
+        Of the directions.
+    """
+
+    def __init__(self, loss: Any, params: Any, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.real = Around(loss, params, np.float64)
+        self.value, self.seconds = self._timed(self.real)
+        self.sizes = {name: _size(array) for name, array in self.real.arrays.items()}
+        every = {name: self.sizes[name] * self._signs(array.shape) for name, array in self.real.arrays.items()}
+        self.noise = noise_of(self.real.direction(every), 1.0, self.value)
+        self.remarks: list[str] = []
+        self.complex: Around | None = Around(loss, params, np.complex128)
+        self.complex_seconds = 0.0
+        self._try_complex(every)
+
+    def _timed(self, around: Around) -> tuple[float, float]:
+        start = perf_counter()
+        value = scalar(np.real(around.here()))
+        return value, perf_counter() - start
+
+    def _try_complex(self, every: Flat) -> None:
+        """Ask for a complex step; if the code is not made for it, say why and go without."""
+        try:
+            with strictly_analytic(), np.errstate(all="ignore"):
+                assert self.complex is not None
+                self.complex_seconds = self._timed(self.complex)[1]
+                complex_derivative(self.complex.direction(every))
+        except Exception as error:  # whatever foreign code does with complex numbers
+            self._no_complex(f"the complex step was not asked: {' '.join(str(error).split()) or type(error).__name__}")
+
+    def _no_complex(self, why: str) -> None:
+        self.complex = None
+        self.remarks.append(why)
+
+    def _signs(self, shape: tuple[int, ...]) -> Array:
+        return self.rng.choice([-1.0, 1.0], shape)
+
+    def step(self, name: str, index: Index, exact: float | None) -> Step:
+        """Choose the stencil's step for an array: the bottom of the V at one of its entries."""
+        return best_step(self.real.entry(name, index), self.sizes[name], self.noise, exact)
+
+    def rounding(self, name: str, index: Index) -> float:
+        """Estimate the rounding error of a complex step: how much it changes when the point moves by some ulps."""
+        assert self.complex is not None
+        array = self.complex.arrays[name]
+        was = array.copy()
+        found = []
+        for _ in range(3):
+            array *= 1 + 4 * EPS * self.rng.standard_normal(array.shape)
+            found.append(complex_derivative(self.complex.entry(name, index)))
+            array[...] = was
+        return float(np.ptp(found))
+
+    # --------------------------------------------------------------------------------------------- entry by entry
+
+    def entry_by_entry(self, name: str, a: Array, tolerance: dict[str, float], indices: list[Index]) -> Compared:
+        """Compare entries of an array with both oracles, and settle what they disagree on.
+
+        Parameters
+        ----------
+        name : str
+        a : float64 array
+            The gradient to check.
+        tolerance : dict
+            By oracle.
+        indices : list of index
+            Which entries.
+        """
+        place = tuple(np.array(axis, int) for axis in zip(*indices, strict=True)) if a.ndim else ()
+        given = np.atleast_1d(a[place])
+        by_complex = self._complex_entries(name, indices)
+        probe = _largest(given if by_complex is None else by_complex)
+        chosen = self.step(name, indices[probe], None if by_complex is None else by_complex[probe])
+        # the stencil's four values have weights of 1.5 in all, and the worst of many entries is some σ away
+        slack = max(6 * self.noise / chosen.h, 2 * chosen.error if np.isfinite(chosen.error) else 0.0)
+        by_stencil = self.real.entries(name, lambda line: central(line, chosen.h), indices)
+        coarse = tolerance.get("rounding", 1.0)  # a gradient in float32 has a coarser ε
+        least = 32 * EPS * coarse * abs(self.value) / self.sizes[name]
+        n, tight, low = by_stencil.copy(), STENCIL, max(slack, least)
+        if by_complex is not None:
+            low = max(16 * coarse * self.rounding(name, indices[probe]), least)
+            n, tight = by_complex.copy(), COMPLEX
+            most = np.abs(given).max(initial=0.0)
+            if 1e6 * abs(self.value) / self.sizes[name] < most <= 16 * EPS:
+                low = max(low, most)  # ε beside a loss far below it: what is left when 1 - 1 is not quite 0
+        scale = np.nanmax(np.abs(n), initial=0.0)
+        loose = tolerance[STENCIL] * scale + slack
+        doubtful = ~(np.abs(n - by_stencil) <= loose) | ~(np.abs(given - n) <= tolerance[tight] * scale + low)
+        doubtful &= np.isfinite(given)
+        sound = np.isfinite(given)
+        if doubtful.any():
+            n, tight, kinks = self._settle(name, indices, given, n, by_stencil, doubtful, loose, chosen.h, tight)
+            low = max(low, slack) if tight == STENCIL else low
+            sound[kinks] = False
+        whole = np.full(a.shape, np.nan)
+        whole[place] = n if a.ndim else n[0]
+        return Compared(
+            a,
+            whole,
+            low,
+            tolerance[tight],
+            chosen.h,
+            {
+                oracle: _relative(given[sound], found[sound])
+                for oracle, found in ((COMPLEX, by_complex), (STENCIL, by_stencil))
+                if found is not None
+            },
+        )
+
+    def _complex_entries(self, name: str, indices: list[Index]) -> Array | None:
+        if self.complex is None:
+            return None
+        try:
+            with strictly_analytic(), np.errstate(all="ignore"):
+                found = self.complex.entries(name, complex_derivative, indices)
+        except Exception as error:
+            self._no_complex(f"the complex step failed in {name}: {' '.join(str(error).split())}")
+            return None
+        return found if np.isfinite(found).all() else None
+
+    def _settle(
+        self,
+        name: str,
+        indices: list[Index],
+        given: Array,
+        n: Array,
+        by_stencil: Array,
+        doubtful: Array,
+        loose: float,
+        h: float,
+        tight: str,
+    ) -> tuple[Array, str, list[int]]:
+        """Look closely at the entries in doubt.
+
+        Returns
+        -------
+        n : the derivatives to believe
+        tight : the oracle that they are from
+        kinks : the entries at which there is a kink or a jump
+        """
+        not_analytic, kinks = [], []
+        order = np.argsort(-np.abs(given - by_stencil) * doubtful, kind="stable")[: int(doubtful.sum())]
+        plainly_wrong = 0
+        for k in order[:LOOKS]:
+            with np.errstate(all="ignore"):
+                exact = float(n[k]) if tight == COMPLEX else None
+                close = look_closely(self.real.entry(name, indices[k]), h, self.noise, exact)
+            near = max(loose, 4 * close.error)
+            if close.found in ("kink here", "jump"):
+                low, high = sorted((close.left, close.right))
+                kinks.append(k)
+                if close.found == "jump" or low - near <= given[k] <= high + near:
+                    n[k] = given[k]  # any slope between the two is a subgradient; a jump has none
+                else:
+                    n[k] = close.value
+                continue
+            if tight == COMPLEX and abs(close.value - n[k]) > near + 1e-6 * abs(close.value):
+                not_analytic.append(k)
+                n[k] = close.value
+            elif tight == STENCIL:
+                n[k] = close.value
+            if n[k] == close.value and abs(given[k] - n[k]) <= 4 * close.error:
+                n[k] = given[k]  # no nearer can differences tell
+            if close.found == "kink near" and abs(by_stencil[k] - close.value) > near:
+                kinks.append(k)
+            if abs(given[k] - n[k]) > near:
+                plainly_wrong += 1
+            if plainly_wrong >= 4 and not not_analytic and not kinks:
+                break  # it is simply wrong
+        if kinks:
+            self.remarks.append(
+                f"{name}{_at(indices[kinks[0]])}{_more(len(kinks))}: a kink or a jump between x - h and x + h "
+                f"(h = {h:.0e}); judged by smaller steps, and at the kink itself by the slopes on its two sides"
+            )
+        if not_analytic:
+            self.remarks.append(
+                f"{name}{_at(indices[not_analytic[0]])}{_more(len(not_analytic))}: the complex step and differences "
+                "disagree, so the code is not analytic there (an abs, a real part, a conjugate?); judged by differences"
+            )
+            rest = np.ones(len(n), bool)
+            rest[order[:LOOKS]] = False
+            n[rest] = by_stencil[rest]
+            tight = STENCIL
+        return n, tight, kinks
+
+    # ----------------------------------------------------------------------------------------------- by direction
+
+    def by_direction(self, grads: Flat, tolerance: dict[str, float]) -> dict[str, Compared]:
+        """Compare whole arrays along Gaussian directions: all at once, and one by one where that fails."""
+        norms = {name: float(np.linalg.norm(a)) for name, a in grads.items()}
+        unit = max(norms.values(), default=0.0) or 1.0
+        weights = {name: 1 / (norm or unit) for name, norm in norms.items()}
+        compared = {name: Compared(a, np.full(a.shape, np.nan)) for name, a in grads.items()}
+        self._ask_stencil(grads, compared, tolerance)
+        if self.complex is not None:
+            together, noise = self._along(grads, weights, self.rng)
+            passed = together <= tolerance[COMPLEX] + noise
+            for name in grads:
+                error = together if passed else self._along({name: grads[name]}, weights, self.rng)[0]
+                said = compared[name]
+                said.errors[COMPLEX] = error
+                said.failed = not error <= tolerance[COMPLEX] + noise
+                said.directions = _missed(tolerance[COMPLEX], DIRECTIONS)
+        return compared
+
+    def _along(self, grads: Flat, weights: dict[str, float], rng: np.random.Generator) -> tuple[float, float]:
+        """Return the largest |(a - n)·v| over some directions, in units of the arrays' norms, and its rounding."""
+        assert self.complex is not None
+        found, noise = 0.0, 0.0
+        for _ in range(DIRECTIONS):
+            v = {name: weights[name] * rng.standard_normal(a.shape) for name, a in grads.items()}
+            with np.errstate(all="ignore"):
+                error = abs(_dot(grads, v) - complex_derivative(self.complex.direction(v)))
+            noise = max(noise, 16 * EPS * sum(sqrt(a.size) for a in grads.values()))
+            found = max(found, np.inf if np.isnan(error) else error)
+        return found, noise
+
+    def _ask_stencil(self, grads: Flat, compared: dict[str, Compared], tolerance: dict[str, float]) -> None:
+        """Ask differences: along one direction of all arrays beside the complex step, else array by array."""
+        groups = [list(grads)] if self.complex is not None else [[name] for name in grads]
+        for names in groups:
+            v = {name: self.sizes[name] * self.rng.standard_normal(grads[name].shape) for name in names}
+            line = self.real.direction(v)
+            chosen = best_step(line, 1e-2, self.noise)
+            size = sqrt(sum(float(np.linalg.norm(self.sizes[name] * grads[name])) ** 2 for name in names)) or 1.0
+            error = abs(chosen.value - _dot({name: grads[name] for name in names}, v)) / size
+            doubt = (2 * chosen.error + 6 * self.noise / chosen.h) / size
+            if self.complex is not None:
+                with np.errstate(all="ignore"):
+                    exact = complex_derivative(self.complex.direction(v))
+                if not abs(exact - chosen.value) / size <= 1e-6 + doubt:
+                    self._no_complex(
+                        f"the complex step and differences disagree along a direction ({exact:.6e}, "
+                        f"{chosen.value:.6e}), so the code is not analytic (an abs, a real part, a conjugate?); "
+                        "judged by differences"
+                    )
+                    self._ask_stencil(grads, compared, tolerance)
+                    return
+            for name in names:
+                compared[name].errors[STENCIL] = error
+                compared[name].step = chosen.h * self.sizes[name]
+                if self.complex is None:
+                    compared[name].failed = not error <= tolerance[STENCIL] + doubt
+                    compared[name].directions = _missed(tolerance[STENCIL] + doubt, 1)
+
+    def locate(self, name: str, a: Array) -> Index:
+        """Find a wrong entry of a large array by bisection; about log₂ of its size steps of two directions each."""
+        low, high = 0, a.size
+        flat = a.ravel()
+        directions = self.rng.standard_normal((2, a.size))
+        whole = [self._error_along(name, flat, v, low, high) for v in directions]
+        while high - low > 1:
+            middle = (low + high) // 2
+            left = [self._error_along(name, flat, v, low, middle) for v in directions]
+            right = [w - e for w, e in zip(whole, left, strict=True)]
+            if np.hypot(*left) >= np.hypot(*right):
+                high, whole = middle, left
+            else:
+                low, whole = middle, right
+        return tuple(int(i) for i in np.unravel_index(low, a.shape))
+
+    def _error_along(self, name: str, flat: Array, v: Array, low: int, high: int) -> float:
+        """Return (a - n)·v over the entries from low to high."""
+        part = np.zeros(len(flat))
+        part[low:high] = v[low:high]
+        direction = {name: part.reshape(self.real.arrays[name].shape)}
+        if self.complex is not None:
+            with np.errstate(all="ignore"):
+                slope = complex_derivative(self.complex.direction(direction))
+        else:
+            slope = best_step(self.real.direction(direction), 1e-2 * self.sizes[name], self.noise).value
+        return float(flat[low:high] @ v[low:high]) - slope
+
+
+def plan(shapes: dict[str, tuple[int, ...]], evaluation: float, seconds: float) -> set[str]:
+    """Choose the arrays that time allows to check entry by entry, the smallest first."""
+    chosen, left = set(), seconds / (2 * max(evaluation, 1e-9))  # evaluations; the other half is for the rest
+    for name, shape in sorted(shapes.items(), key=lambda item: int(np.prod(item[1]))):
+        left -= int(np.prod(shape)) * 5 + 40  # a complex step and the stencil's four; about forty choose the step
+        if left < 0:
+            break
+        chosen.add(name)
+    return chosen
+
+
+def sample(a: Array, first: Index, rng: np.random.Generator) -> list[Index]:
+    """Choose entries of a large array to look at: one that is wrong, the largest, and some at random."""
+    largest = np.argsort(-np.abs(np.nan_to_num(a)).ravel(), kind="stable")[: LOOKS // 2]
+    chance = rng.choice(a.size, min(LOOKS // 2, a.size), replace=False)
+    chosen = dict.fromkeys([int(np.ravel_multi_index(first, a.shape)), *largest.tolist(), *chance.tolist()])
+    return [tuple(int(i) for i in np.unravel_index(k, a.shape)) for k in chosen]
+
+
+def _size(array: Array) -> float:
+    """Return the typical size of an array's entries; 1 where they are all zero."""
+    return float(np.abs(array).max(initial=0.0)) or 1.0
+
+
+def _largest(values: Array) -> int:
+    return int(np.argmax(np.where(np.isfinite(values), np.abs(values), -1.0)))
+
+
+def _relative(given: Array, found: Array) -> float:
+    """Return max |a - n| / max |n|."""
+    most, scale = float(np.abs(given - found).max(initial=0.0)), float(np.abs(found).max(initial=0.0))
+    return most / scale if scale else most
+
+
+def _dot(one: Flat, two: Flat) -> float:
+    return float(sum(np.vdot(a, two[name]) for name, a in one.items()))
+
+
+def _missed(tolerance: float, directions: int) -> str:
+    delta = max(1e-6, 100 * tolerance)
+    p = erf(tolerance / (delta * sqrt(2))) ** directions
+    return f"an error of relative norm {delta:.0e} is missed with probability at most {p:.0e}"
+
+
+def _at(index: Index) -> str:
+    return f"[{', '.join(map(str, index))}]" if index else ""
+
+
+def _more(count: int) -> str:
+    return f" and {count - 1} more" if count > 1 else ""

@@ -1,0 +1,15 @@
+"""The look of all pictures: readable in grey and for the colour-blind."""
+
+from typing import Any
+
+RC: Any = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "font.size": 9,
+    "lines.linewidth": 1.6,
+    "figure.dpi": 130,
+    "savefig.facecolor": "white",
+}
