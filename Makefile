@@ -4,12 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-slow format clean
+.PHONY: help demo test test-slow test-torch zoo format clean
 
 help:
 	@echo "make demo       train one language model five ways, side by side (two minutes); results in figures/"
 	@echo "make test       lint, type-check and test"
 	@echo "make test-slow  the tests that take long"
+	@echo "make test-torch every derivative against PyTorch's autograd, and the checker on a PyTorch module"
+	@echo "make zoo        what gradcheck, torch, SciPy and autograd say of 117 wrong backward passes; figures/zoo.md"
 	@echo "make format     format the code"
 	@echo "make clean      remove .venv and caches"
 
@@ -25,6 +27,12 @@ test: .venv/.tests
 
 test-slow: .venv/.tests
 	$(BIN)/python -m pytest -m slow
+
+test-torch: .venv/.torch
+	$(BIN)/python -m pytest -m torch tests
+
+zoo: .venv/.torch
+	$(BIN)/python -m tests.zoo.table figures
 
 format: .venv/.tests
 	$(BIN)/ruff check --fix refdope tests
@@ -42,6 +50,11 @@ clean:
 .venv/.tests: pyproject.toml requirements.txt | $(BIN)/python
 	$(PIP) install --quiet --constraint requirements.txt --editable '.[test]'
 	@touch $@ .venv/.runs
+
+# what other frameworks say
+.venv/.torch: tests/torch/requirements.txt .venv/.tests
+	$(PIP) install --quiet --constraint requirements.txt --requirement tests/torch/requirements.txt
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "refdope needs Python 3.11 or newer; name one: make PYTHON=python3.11")'

@@ -45,6 +45,8 @@ CAUSES = (
     "derivative",
 )
 
+INPUTS = ("x", "X", "input", "inputs")  # by convention what enters at the very bottom: all that flows back reaches it
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -328,8 +330,9 @@ def of_all(wrongs: list[Wrong], right: list[str]) -> Diagnosis | None:
         return None
     each = [of_array(w) for w in wrongs]
     gate = _one_block(wrongs)
-    if len(wrongs) == 1 and each[0].cause == "derivative":
-        return _alone(wrongs[0], right) if right and not gate else gate or each[0]
+    unexplained = all(found.cause == "derivative" for found in each)
+    if unexplained and not gate and right and (len(wrongs) == 1 or any(name in INPUTS for name in right)):
+        return _own_product(wrongs, right)
     best = min(each, key=lambda found: CAUSES.index(found.cause))
     if gate and CAUSES.index(best.cause) >= CAUSES.index("recurrent"):
         return gate
@@ -353,22 +356,29 @@ def _one_block(wrongs: list[Wrong]) -> Diagnosis | None:
     )
 
 
-def _alone(w: Wrong, right: list[str]) -> Diagnosis:
-    """One array is wrong and all others are right: what flows back is right, so its own product has a wrong operand.
+def _own_product(wrongs: list[Wrong], right: list[str]) -> Diagnosis:
+    """Conclude from one wrong array, or from a right gradient of the input, that what flows back is right.
 
-    A gradient is a product n = dzᵀ X. If a has the same row space as n, X was right and dz was not.
+    Then only the array's own product can be wrong: n = dzᵀ X with another X. Unless a has the same row space as n, so that
+    X was right and dz was not; and what flows back to an input is a sum over its paths, of which one may be forgotten.
     """
+    w, names = wrongs[0], tuple(w.name for w in wrongs)
     a, n = w.at.a, w.at.n
-    if a.ndim == 2 and not np.isnan(n).any():
+    told = f"{', '.join(right[:4])}{', …' if len(right) > 4 else ''} {'is' if len(right) == 1 else 'are'} right"
+    if len(wrongs) == 1 and a.ndim == 2 and not np.isnan(n).any():
         tolerance = max(1e-6, 20 * w.at.tolerance) * w.at.scale
         rank = int(np.linalg.matrix_rank(n, tolerance))
         if rank < n.shape[1] and int(np.linalg.matrix_rank(np.vstack([a, n]), tolerance)) == rank < n.shape[0]:
             return _unexplained(w)
+    if names[0] in INPUTS:
+        return Diagnosis(
+            "term", f"{names[0]}: one of the paths by which it acts on the loss is missing or counted wrongly", told, names
+        )
     return Diagnosis(
         "operand",
-        f"{w.name}: a product with a wrong operand, such as the state of another step or a stale value",
-        f"it alone is wrong: what flows back through {', '.join(right[:4])}{', …' if len(right) > 4 else ''} is right",
-        (w.name,),
+        f"{', '.join(names)}: a product with a wrong operand, such as the state of another step or a stale value",
+        f"what flows back is right, for {told}",
+        names,
     )
 
 

@@ -6,7 +6,7 @@ per array, since in a sum over all of them a wrong bias hides behind a right mat
 none: below the floor of a few ε |f| / h for differences, and what some ulps of the point do to it for a complex step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Literal
 
@@ -80,7 +80,7 @@ def gradcheck(
     start = perf_counter()
     flat = _checked(params)
     calls = Calls(loss, params, flat, grads)
-    numeric = _numeric(calls, seed)
+    numeric = _numeric(calls, seed, seconds)
     given, remarks = calls.gradients, numeric.remarks
     if calls.random_loss:  # no oracle makes sense
         found = calls.random_loss
@@ -130,13 +130,13 @@ def _checked(params: Any) -> Flat:
     return {name: np.asarray(array) for name, array in flat.items()}
 
 
-def _numeric(calls: "Calls", seed: int) -> Numeric:
+def _numeric(calls: "Calls", seed: int, seconds: float) -> Numeric:
     value = np.asarray(calls.loss_value)
     if value.size != 1 or not np.isfinite(value).all():
         told = f"shape {value.shape}" if value.size != 1 else str(value.item())
         raise ValueError(f"gradcheck: loss(params) must be a finite scalar, got {told}")
     with np.errstate(all="ignore"):
-        return Numeric(calls.loss, calls.params, seed)
+        return Numeric(calls.loss, calls.params, seed, seconds)
 
 
 class Calls:
@@ -151,11 +151,15 @@ class Calls:
         self.found: list[Diagnosis] = []
         self.remarks: list[str] = []
         watched = arrays_of(self.read)
-        first = scalar_or_all(loss(self._copies()))
-        before = snapshot(watched)
+        before, given = snapshot(watched), self._copies()
+        first = scalar_or_all(loss(given))
+        if moved := changed(flatten(given), {name: np.asarray(a, np.float64) for name, a in self.flat.items()}):
+            self._find("mutated", f"loss changed the parameters {', '.join(moved)}", "compared before and after the call")
         self.loss_value = scalar_or_all(loss(self._copies()))
-        self.random_loss = self._differs(first, self.loss_value)
+        self.random_loss = self._differs(first, self.loss_value, changed(watched, before))
         self.second: Flat | None = None
+        before = snapshot(watched)
+        loss(self._copies())
         buffers = set(changed(watched, before))  # what the loss itself writes to is a buffer of it
         before = snapshot(watched)
         self.gradients = self._taken(self._ask(grads))
@@ -168,10 +172,16 @@ class Calls:
         return rebuild(self.params, {name: np.array(a, dtype or a.dtype) for name, a in self.flat.items()})
 
     @staticmethod
-    def _differs(one: Any, two: Any) -> Diagnosis | None:
+    def _differs(one: Any, two: Any, moved: Sequence[str] = ()) -> Diagnosis | None:
         gap = np.abs(np.subtract(one, two)).max(initial=0.0)
         if not gap > 1e-12 * np.abs(one).max(initial=0.0):
             return None
+        if moved:
+            return Diagnosis(
+                "mutated",
+                f"loss changed {', '.join(moved)}, which it was only to read",
+                f"two calls gave {one:.6g} and {two:.6g}",
+            )
         return Diagnosis(
             "random",
             "the loss is not deterministic: fix its masks, or draw them from a seed within it",
@@ -316,7 +326,7 @@ def _compare(
         elif compared[name].failed:
             first = numeric.locate(name, g)
             said = compared[name]
-            compared[name] = numeric.entry_by_entry(name, g, limits, sample(g, first, numeric.rng))
+            compared[name] = numeric.entry_by_entry(name, g, limits, sample(g, first, numeric.looks, numeric.rng))
             compared[name].failed, compared[name].directions = True, said.directions
     return {name: compared[name] for name in given if name in compared}
 
@@ -351,6 +361,9 @@ def _stale(calls: Calls, numeric: Numeric, wrongs: Mapping[str, Wrong], seconds:
     if len(suspects) * 100 * numeric.seconds > seconds:  # too slow to look at all of them
         suspects = {name: suspects[name] for name in same}
     wrong = [name for name, g in suspects.items() if _wrong_there(elsewhere, name, g, rng)]
+    frozen = [n for n, g in new.items() if g.any() and np.array_equal(g, calls.gradients[n]) and moved[n].any()]
+    if len(frozen) > 2 and len(frozen) == sum(bool(g.any()) for g in new.values()) and set(frozen) <= set(wrongs):
+        wrong, same = frozen, frozen  # nothing at all moves, and all of it is wrong
     if not wrong:
         return []
     told = "they are the same numbers at another point" if set(same) & set(wrong) else "right at one point, wrong at the next"
@@ -390,6 +403,8 @@ def _conclude(
         return _recurrent(here, ordered[-1][0], "this size", wrongs) if _generic(here) else here
     label, case = ordered[wrong_at]
     found = case.diagnosis or here
+    if found and found.cause == "zero" and here and here.cause != "zero" and len(case.wrong) == 1:
+        return Diagnosis("term", here.text, _both(f"at {label} there is none at all", here.evidence), found.arrays)
     if wrong_at == 0 or found is None:
         return found and Diagnosis(found.cause, found.text, _both(found.evidence, f"already at {label}"), found.arrays)
     if len(case.wrong) > 1 and _generic(found):
@@ -420,7 +435,7 @@ def _told(compared: Mapping[str, Compared], calls: Calls) -> list[str]:
     """Return what to know of the verdict's limits."""
     told = list(dict.fromkeys(at.directions for at in compared.values() if at.directions))
     along = [name for name, at in compared.items() if at.directions]
-    remarks = [f"{', '.join(along)}: tested along {'; '.join(told)}" for told in [told] if told]
+    remarks = [f"{', '.join(along)}: tested along {'; '.join(told)}"] if told else []
     floors = [at.floor for at in compared.values() if at.looked.any()]
     if floors:
         steps = [at.step for at in compared.values() if at.step]

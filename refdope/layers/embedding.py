@@ -46,7 +46,7 @@ class Embedding:
         rows = cache.size
         # the matrix with a one where row v of E went to row t of x: a sparse product sums the rows in order of t
         place = csc_array((np.ones(rows, dx.real.dtype), cache.ravel(), np.arange(rows + 1)), (len(self.E), rows))
-        return None, {"E": place @ dx.reshape(rows, -1)}  # (V, R) @ (R, D)
+        return None, {"E": place @ dx.reshape(rows, self.E.shape[1])}  # (V, R) @ (R, D)
 
     @property
     def params(self) -> Params:

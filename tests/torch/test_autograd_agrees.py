@@ -48,7 +48,7 @@ MEAN = {
 
 
 def matrix(W: Structure, p: dict, cmr: CMR | None):
-    """W from the parameters p: (m, n), or where rows of it are dropped (T, B, m, n), one matrix for every row of x."""
+    """W from the parameters p: (m, n), or (T, B, m, n) where rows are dropped, one matrix for every row of x."""
     mean = MEAN[cmr.rows](cmr.rate) if cmr else 1
     match W:
         case Stack():
@@ -267,13 +267,13 @@ def test_an_lstm_by_torchs_own(variant, count, T, B):
     inputs, ours, upstream, _ = run(lstms, T, B, seed=None)
     p = leaves(inputs)
     module = torch.nn.LSTM(D, H, count, dtype=torch.float64)
-    weights = dict(module.named_parameters())
-    arrays = {name: torch.tensor(a) for name, a in to_torch(lstms).items()}
-    for k, own in enumerate(lstms):  # by the formulas, so that gradients reach the parameters
-        for W, name in (("Wx", f"weight_ih_l{k}"), ("Wh", f"weight_hh_l{k}")):
-            arrays[name] = matrix(getattr(own, W), part(p, f"{k}.{W}"), None)
-        arrays[f"bias_ih_l{k}"] = p[f"{k}.b"]
-    assert set(arrays) == set(weights)
+    arrays = {}  # by the formulas, so that gradients reach the parameters
+    for k, own in enumerate(lstms):
+        arrays[f"weight_ih_l{k}"] = matrix(own.Wx, part(p, f"{k}.Wx"), None)
+        arrays[f"weight_hh_l{k}"] = matrix(own.Wh, part(p, f"{k}.Wh"), None)
+        arrays[f"bias_ih_l{k}"], arrays[f"bias_hh_l{k}"] = p[f"{k}.b"], torch.zeros(4 * H, dtype=torch.float64)
+    assert set(arrays) == set(dict(module.named_parameters()))
+    agree(to_torch(lstms), {name: a.detach() for name, a in arrays.items()})
     start = tuple(torch.stack([p[f"{s}0.{k}"] for k in range(count)]) for s in "hc")
     h, (hT, cT) = torch.func.functional_call(module, arrays, (p["x"], start))
     outputs = {"h": h} | named(list(zip(hT, cT)), "T")
