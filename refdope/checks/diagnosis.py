@@ -45,7 +45,9 @@ CAUSES = (
     "derivative",
 )
 
-INPUTS = ("x", "X", "input", "inputs")  # by convention what enters at the very bottom: all that flows back reaches it
+# by convention: what enters at the very bottom, so that all that flows back reaches it; and gains with their shifts
+INPUTS = ("x", "X", "input", "inputs")
+GAINS, SHIFTS = ("gamma", "gain", "scale"), ("beta", "bias", "shift")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Wrong:
     param: Array
     numbers: Mapping[str, float]
     blocks: Mapping[str, Any] = field(default_factory=dict)
+    alone: bool = False  # whether all other arrays are right
 
     @property
     def bad(self) -> Array:
@@ -276,6 +279,9 @@ def _missing_term(w: Wrong) -> Diagnosis | None:
             c = _ratio(gap, other.n)
             if c and w.alike(gap, c * other.n):
                 return Diagnosis("term", f"{c:.4g} × the gradient of {name} is missing", "n - a is a multiple of it")
+    found = _whole_parts(w, gap) or _invariance(w)
+    if found:
+        return found
     if a.ndim == 2 and not np.isnan(n).any():
         tolerance = max(1e-6, 20 * w.at.tolerance) * w.at.scale
         of_a, of_n, of_gap = (int(np.linalg.matrix_rank(x, tolerance)) for x in (a, n, gap))
@@ -285,7 +291,7 @@ def _missing_term(w: Wrong) -> Diagnosis | None:
                 "terms of a sum are missing: `=` where `+=` should be, or only one step or row was taken",
                 f"a has rank {of_a}, n has rank {of_n}",
             )
-        if of_gap < of_n and of_gap < min(a.shape):
+        if w.alone and bad.any(1).all() and of_gap < of_n and of_gap < min(a.shape):  # else it may be narrow elsewhere
             return Diagnosis(
                 "term", "a term of a sum is missing or left over", f"n - a has rank {of_gap}, n has rank {of_n}"
             )
@@ -298,6 +304,44 @@ def _missing_term(w: Wrong) -> Diagnosis | None:
                 f"a term is missing or left over in {int(wrong.sum())} of {len(wrong)} rows",
                 "the other rows are right",
             )
+    return None
+
+
+def _whole_parts(w: Wrong, gap: Array) -> Diagnosis | None:
+    """Look for a difference in whole multiples of 1 / N: counts, as the targets of a softmax leave them in its bias."""
+    if gap.ndim != 1 or len(gap) < 3 or np.isnan(w.at.n).any():
+        return None
+    for N in range(1, 65):
+        parts = gap * N
+        if np.abs(parts - np.round(parts)).max() > 1e-6 or np.abs(parts).max() < 0.5:
+            continue
+        told = f"n - a is whole multiples of 1 / {N}"
+        if abs(gap.sum()) < 1e-9 and abs(w.at.n.sum()) < 1e-9:
+            return Diagnosis("operand", "other targets than the loss's", f"{told}, and a sums to 0 as n does")
+        return Diagnosis("term", "the targets are left out, or some of them", f"{told}; of a softmax's targets?")
+    return None
+
+
+def _invariance(w: Wrong) -> Diagnosis | None:
+    """Look for an invariance of the loss that n has and a has not: by a shift or a scale of the array, along an axis.
+
+    A normalisation by mean and variance, or a softmax, makes the loss invariant; what keeps its gradient so is the path
+    through the mean, the variance, or the sum.
+    """
+    a, n, x = w.at.a, w.at.n, w.param
+    if a.ndim < 2 or np.isnan(n).any() or a.size < 3 * max(a.shape):  # too few lines: it might be chance
+        return None
+    for axis in range(a.ndim):
+        centred = x - x.mean(axis, keepdims=True)
+        for text, along in (("shift", np.ones_like(x)), ("scale", centred)):
+            size = np.abs(n * along).sum(axis) + 1e-300
+            if np.all(np.abs((n * along).sum(axis)) < 0.02 * size) and np.any(np.abs((a * along).sum(axis)) > 0.1 * size):
+                through = "mean or a sum" if text == "shift" else "variance"
+                return Diagnosis(
+                    "term",
+                    f"a path is missing, such as that through the {through} of a normalisation",
+                    f"a {text} along axis {axis} does not change the loss (n sums to 0 there), but a says that it does",
+                )
     return None
 
 
@@ -329,9 +373,12 @@ def of_all(wrongs: list[Wrong], right: list[str]) -> Diagnosis | None:
     if not wrongs:
         return None
     each = [of_array(w) for w in wrongs]
+    vague = [w for w, found in zip(wrongs, each, strict=True) if found.cause == "derivative"]
+    pair = _pair(vague, wrongs)
     gate = _one_block(wrongs)
-    unexplained = all(found.cause == "derivative" for found in each)
-    if unexplained and not gate and right and (len(wrongs) == 1 or any(name in INPUTS for name in right)):
+    if pair or (gate and len(vague) == len(wrongs)):
+        return pair or gate
+    if len(vague) == len(wrongs) and right and (len(wrongs) == 1 or any(name in INPUTS for name in right)):
         return _own_product(wrongs, right)
     best = min(each, key=lambda found: CAUSES.index(found.cause))
     if gate and CAUSES.index(best.cause) >= CAUSES.index("recurrent"):
@@ -339,6 +386,28 @@ def of_all(wrongs: list[Wrong], right: list[str]) -> Diagnosis | None:
     same = tuple(found.arrays[0] for found in each if found.cause == best.cause)
     more = f"the same in {', '.join(same)}" if len(same) > 1 else ""
     return Diagnosis(best.cause, f"{best.arrays[0]}: {best.text}", "; ".join(filter(None, (best.evidence, more))), same)
+
+
+def _pair(vague: list[Wrong], wrongs: list[Wrong]) -> Diagnosis | None:
+    """Look for weights whose bias is right, all or in the same block: then dz is right, and what it multiplies is not."""
+    wrong = {w.name: w for w in wrongs}
+    for w in vague:
+        if w.name in INPUTS or w.at.a.ndim == 0:
+            continue
+        rows = w.bad.any(axis=tuple(range(1, w.bad.ndim))) if w.bad.ndim > 1 else w.bad
+        for name, other in w.others.items():
+            mate = name in SHIFTS and w.name in GAINS if w.at.a.ndim == 1 else other.a.ndim == 1
+            if not mate or name == w.name or len(other.a) != len(w.at.a) or not other.a.any():
+                continue
+            rival = any(v.at.a.ndim == 1 and len(v.at.a) == len(rows) for v in wrong.values() if v is not w)
+            if not rival and not (name in wrong and np.any(wrong[name].bad & rows)):
+                return Diagnosis(
+                    "operand",
+                    f"{w.name}: a product with a wrong operand",
+                    f"{name} is right in the same rows, so what flows back to both is right, and what it multiplies is not",
+                    (w.name,),
+                )
+    return None
 
 
 def _one_block(wrongs: list[Wrong]) -> Diagnosis | None:
@@ -360,7 +429,7 @@ def _own_product(wrongs: list[Wrong], right: list[str]) -> Diagnosis:
     """Conclude from one wrong array, or from a right gradient of the input, that what flows back is right.
 
     Then only the array's own product can be wrong: n = dzᵀ X with another X. Unless a has the same row space as n, so that
-    X was right and dz was not; and what flows back to an input is a sum over its paths, of which one may be forgotten.
+    X was right and dz was not; and what flows back to an input is a sum over the paths on which it acts.
     """
     w, names = wrongs[0], tuple(w.name for w in wrongs)
     a, n = w.at.a, w.at.n
@@ -372,7 +441,7 @@ def _own_product(wrongs: list[Wrong], right: list[str]) -> Diagnosis:
             return _unexplained(w)
     if names[0] in INPUTS:
         return Diagnosis(
-            "term", f"{names[0]}: one of the paths by which it acts on the loss is missing or counted wrongly", told, names
+            "term", f"{names[0]}: one of the paths by which it acts on the loss is missing or counted twice", told, names
         )
     return Diagnosis(
         "operand",

@@ -89,10 +89,18 @@ def gradcheck(
         compared = _compare(numeric, given, tolerance, how, seconds, calls.low_precision)
     blocks = {name: dict(named) for name, named in (blocks or {}).items() if name in given}
     numbers = numbers_of(calls.read, flat)
+    wrong = [name for name, at in compared.items() if at.failed or at.wrong.any()]
     wrongs = {
-        name: Wrong(name, at, compared, np.asarray(flat[name], np.float64), numbers, blocks.get(name, {}))
-        for name, at in compared.items()
-        if at.failed or at.wrong.any()
+        name: Wrong(
+            name,
+            compared[name],
+            compared,
+            np.asarray(flat[name], np.float64),
+            numbers,
+            blocks.get(name, {}),
+            alone=len(wrong) == 1,
+        )
+        for name in wrong
     }
     arrays = [_array(name, at, blocks.get(name, {}), wrongs) for name, at in compared.items()]
     arrays += [_without(name, flat[name], calls) for name in flat if name not in given]
@@ -405,6 +413,14 @@ def _conclude(
     found = case.diagnosis or here
     if found and found.cause == "zero" and here and here.cause != "zero" and len(case.wrong) == 1:
         return Diagnosis("term", here.text, _both(f"at {label} there is none at all", here.evidence), found.arrays)
+    later = ordered[-1][1]
+    if found and len(case.wrong) == 1 and len(later.wrong) > 2 and _generic(found):
+        return Diagnosis(
+            "recurrent",
+            f"what is handed to the step before is wrong: at {label} it is {case.wrong[0]} alone, later all that it reaches",
+            f"at {ordered[-1][0]} {', '.join(later.wrong)} are wrong; {found.text}",
+            tuple(case.wrong),
+        )
     if wrong_at == 0 or found is None:
         return found and Diagnosis(found.cause, found.text, _both(found.evidence, f"already at {label}"), found.arrays)
     if len(case.wrong) > 1 and _generic(found):
