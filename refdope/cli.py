@@ -1,6 +1,7 @@
 """The command line: `refdope COMMAND`, or `python -m refdope COMMAND`.
 
-Exit status: 0 done; 2 the input was wrong, and one line on standard error says how; 130 interrupted.
+Exit status: 0 done; 1 a gradient is wrong (`refdope gradcheck`); 2 the input was wrong, and one line on standard error
+says how; 130 interrupted.
 """
 
 import argparse
@@ -42,6 +43,19 @@ examples:
   refdope report runs/a runs/b runs/c
   refdope report runs/* --format csv > runs.csv
   refdope report runs/* --figure runs.png
+""",
+    "gradcheck": """\
+examples:
+  refdope gradcheck                               every structure, layer and model of this package, as a table
+  refdope gradcheck --entries                     the same entry by entry; a minute
+  refdope gradcheck mine.py                       your own: a file that defines loss, params and grads
+  refdope gradcheck mine.py --figure mine.png     and where in the worst array the error is
+
+mine.py, in short:
+  params = {"W": np.ones((3, 2))}                 where to check
+  def loss(params): ...                           a scalar
+  def grads(params): ...                          {"W": d loss / d W}
+  blocks, cases                                   optional, see help(refdope.gradcheck)
 """,
     "generate": """\
 examples:
@@ -91,6 +105,17 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", _evaluate, "measure a trained model on a test text")
     evaluate.add_argument("run", type=Path, help="run folder")
     evaluate.add_argument("--data", metavar="PATH", help="another text (default: that of the run)")
+    gradcheck = command(
+        "gradcheck",
+        _gradcheck,
+        "check hand-written gradients, ours or yours, and tell what is wrong with them",
+        "Exit status 1 if one is wrong.",
+    )
+    gradcheck.add_argument("file", type=Path, nargs="?", metavar="FILE.py", help="defines loss, params and grads")
+    gradcheck.add_argument("--entries", action="store_true", help="every entry, however long it takes")
+    gradcheck.add_argument("--csv", type=Path, metavar="FILE", help="write the table of the package's derivatives")
+    gradcheck.add_argument("--html", type=Path, metavar="FILE", help="write the report on FILE.py as a page")
+    gradcheck.add_argument("--figure", type=Path, metavar="PNG", help="draw the worst array of FILE.py")
     generate = command("generate", _generate, "let a trained model write")
     generate.add_argument("run", type=Path, help="run folder")
     generate.add_argument("--prompt", default="", help="text to go on from (default: the start of a line)")
@@ -179,6 +204,44 @@ def _report(args: argparse.Namespace) -> None:
 
         with whole(args.figure) as file:
             report_figure(args.runs, file)
+
+
+def _gradcheck(args: argparse.Namespace) -> int:
+    if args.file is None:
+        if args.html or args.figure:
+            raise ValueError("--html and --figure are of a report on FILE.py; name one")
+        return _gradcheck_package(args)
+    if args.csv:
+        raise ValueError("--csv is of the package's own derivatives, without FILE.py")
+    from refdope.checks.mine import check_file
+    from refdope.files import whole
+
+    report = check_file(args.file, "entries" if args.entries else "auto")
+    print(report)
+    if args.html:
+        with whole(args.html) as file:
+            file.write(
+                f"<!doctype html><meta charset='utf-8'><title>{args.file.name}</title>{report._repr_html_()}".encode()
+            )
+    if args.figure:
+        figure = report.figure()
+        with whole(args.figure) as file:
+            figure.savefig(file, format="png")
+    return 0 if report.ok else 1
+
+
+def _gradcheck_package(args: argparse.Namespace) -> int:
+    from refdope.analysis import markdown
+    from refdope.checks.package import table
+    from refdope.files import write_csv
+
+    rows, wrong = table("entries" if args.entries else "directions")
+    print(markdown(rows))
+    for report in wrong:
+        print(f"\n{report}")
+    if args.csv:
+        write_csv(args.csv, rows)
+    return 1 if wrong else 0
 
 
 def _generate(args: argparse.Namespace) -> None:

@@ -1,6 +1,9 @@
-"""A pytest fixture, there wherever refdope is installed: `def test_backward(gradcheck): gradcheck(loss, params, grads)`.
+"""A pytest fixture, there wherever refdope is installed.
 
-It takes what `refdope.gradcheck` takes and returns its report; where a gradient is wrong, the test fails with the report.
+    def test_backward(gradcheck):
+        gradcheck(loss, params, grads)
+
+It takes what `refdope.gradcheck` takes and returns its report; where a gradient is wrong, the test fails with it.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""Checking derivatives; knows nothing of this package's classes but NumPy arrays in dicts, and the contracts in `ours`."""
+"""Checking derivatives of anybody's code, arrays in dicts; `ours` checks what keeps this package's contracts."""
 
-from refdope.checks.diagnosis import CAUSES, Diagnosis
+from refdope.checks.causes import CAUSES, Diagnosis
 from refdope.checks.gradcheck import gradcheck
 from refdope.checks.oracles import complex_step, stencil
 from refdope.checks.ours import check_lstm, check_model, check_structure

@@ -34,7 +34,7 @@ from refdope.checks.tree import Array, Flat
 
 COMPLEX, STENCIL = "complex step", "stencil"
 TOLERANCE = {COMPLEX: 1e-10, STENCIL: 1e-7}  # of max |a - n| / max |n|, for float64
-FLOAT32 = {4: 1e-4, 2: 3e-2}  # instead, by bytes, for a gradient of lower precision
+LOW_PRECISION = {4: 1e-4, 2: 3e-2}  # instead, by bytes, for a gradient in float32 or float16
 DIRECTIONS = 3
 LOOKS = 48  # entries of one array that are looked at closely, or sampled
 Index = tuple[int, ...]
@@ -315,7 +315,7 @@ class Numeric:
         assert self.complex is not None
         found, noise = 0.0, 0.0
         for _ in range(DIRECTIONS):
-            v = {name: weights[name] * rng.standard_normal(a.shape) for name, a in grads.items()}
+            v = {name: np.multiply(weights[name], rng.standard_normal(a.shape)) for name, a in grads.items()}
             with np.errstate(all="ignore"):
                 error = abs(_dot(grads, v) - complex_derivative(self.complex.direction(v)))
             noise = max(noise, 16 * EPS * sum(sqrt(a.size) for a in grads.values()))
@@ -326,7 +326,7 @@ class Numeric:
         """Ask differences: along one direction of all arrays beside the complex step, else array by array."""
         groups = [list(grads)] if self.complex is not None else [[name] for name in grads]
         for names in groups:
-            v = {name: self.sizes[name] * self.rng.standard_normal(grads[name].shape) for name in names}
+            v = {name: np.multiply(self.sizes[name], self.rng.standard_normal(grads[name].shape)) for name in names}
             line, exact = self.real.direction(v), None
             if self.complex is not None:
                 with np.errstate(all="ignore"):
@@ -337,7 +337,7 @@ class Numeric:
             doubt = (2 * chosen.error + 6 * self.noise / chosen.h) / size
             if exact is not None and not abs(exact - chosen.value) / size <= 1e-6 + 6 * self.noise / chosen.h / size:
                 self._no_complex(
-                    f"the complex step and differences disagree along a direction ({exact:.6e}, {chosen.value:.6e}), so "
+                    f"the complex step and differences disagree along a direction ({exact:.6e}, {chosen.value:.6e}): "
                     "the code is not analytic (an abs, a real part, a conjugate?); judged by differences"
                 )
                 self._ask_stencil(grads, compared, tolerance)
@@ -359,7 +359,7 @@ class Numeric:
             middle = (low + high) // 2
             left = [self._error_along(name, flat, v, low, middle) for v in directions]
             right = [w - e for w, e in zip(whole, left, strict=True)]
-            if np.hypot(*left) >= np.hypot(*right):
+            if np.linalg.norm(left) >= np.linalg.norm(right):
                 high, whole = middle, left
             else:
                 low, whole = middle, right

@@ -230,8 +230,8 @@ def _last(error: float) -> float:
 def noise_of(line: Line, scale: float, loss: float, points: int = 17) -> float:
     """Estimate the rounding error of a loss: the fourth differences of a smooth function, step tiny, are its noise.
 
-    Of noise with standard deviation σ they have √70 σ. A low quantile is taken, since a kink makes some of them large, and
-    two steps, since a loss in float32 does not change at all in the smaller one.
+    Of noise with standard deviation σ they have √70 σ. A low quantile is taken, since a kink makes some of them large,
+    and two steps, since a loss in float32 does not change at all in the smaller one.
     """
     lines = [[at(line, h * scale * k) for k in range(points)] for h in (1e-6, 1e-5)]
     measured = np.quantile(np.abs(np.diff(lines, 4)), 0.4, axis=1).max() / (0.52 * np.sqrt(70))
@@ -263,6 +263,7 @@ def look_closely(line: Line, h: float, noise: float, exact: float | None = None)
     """
     curve = v_curve(line, h * 4.0 ** -np.arange(12))
     for step in curve if exact else []:
+        assert exact is not None
         doubt = max(step.error, noise / step.h)
         if doubt <= 0.1 * abs(exact) and abs(step.value - exact) <= 4 * doubt + 1e-7 * abs(exact):
             near = abs(curve[0].value - exact) > 4 * doubt

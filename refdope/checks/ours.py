@@ -4,8 +4,8 @@
     LSTM         loss = Σ dh ∘ h + ⟨dh_T, h_T⟩ + ⟨dc_T, c_T⟩      over the parameters, x, h₀ and c₀
     model        loss = cross-entropy of random tokens            over the parameters
 
-Masks are drawn anew from the same seed in every pass, so that the loss stays one function. What is checked has the layer's
-own weights, in float64. A report names the four gates, and an LSTM that is wrong is checked at T = 1, 2 and 3 as well.
+Masks are drawn anew from the same seed in every pass, so that the loss stays one function. What is checked has the
+layer's own weights. A report names the four gates, and an LSTM that is wrong is checked at T = 1, 2 and 3 as well.
 """
 
 from typing import Any
@@ -18,7 +18,9 @@ from refdope.checks.report import Report
 SEED = 1  # of the masks
 
 
-def check_structure(W: Any, lead: tuple[int, ...] = (3, 2), *, sampled: bool = False, seed: int = 0, **options: Any) -> Report:
+def check_structure(
+    W: Any, lead: tuple[int, ...] = (3, 2), *, sampled: bool = False, seed: int = 0, **options: Any
+) -> Report:
     """Check forward, adjoint and gradient of a weight structure.
 
     Parameters
@@ -87,7 +89,9 @@ def lstm_problem(lstm: Any, T: int, B: int, sampled: bool = False, seed: int = 0
 
     def run(params: Any) -> Any:
         made = lstm.replace({name: a for name, a in params.items() if name not in rest})
-        return made, made.forward(params["x"], (params["h0"], params["c0"]), np.random.default_rng(SEED) if sampled else None)
+        return made, made.forward(
+            params["x"], (params["h0"], params["c0"]), np.random.default_rng(SEED) if sampled else None
+        )
 
     def loss(params: Any) -> Any:
         _, (h, (h_end, c_end), _) = run(params)

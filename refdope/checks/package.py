@@ -6,8 +6,10 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
-from refdope.checks.gradcheck import gradcheck
+from refdope.checks.gradcheck import How, gradcheck
+from refdope.checks.numeric import COMPLEX, STENCIL
 from refdope.checks.ours import check_lstm, check_model, check_structure
 from refdope.checks.report import Report
 from refdope.layers import LSTM, Dropout, Embedding, Softmax
@@ -30,13 +32,16 @@ class Check(NamedTuple):
 def checks() -> list[Check]:
     """Return all checks of the package at T = 3, B = 2; a kind added to `STRUCTURES` is among them."""
     found = []
-    for kind in (*STRUCTURES, Overlay, SparseOverlay):
+    kinds: list[type[Structure]] = [*STRUCTURES, Overlay, SparseOverlay]
+    for kind in kinds:
         name = kind.__name__.lower()
         for how, W, sampled in variants(kind, (4 * H, D)):
             found.append(Check("structure", name, how, partial(check_structure, W, sampled=sampled)))
         for where, n in (("Wx", D), ("Wh", H)):
             for how, W, sampled in variants(kind, (4 * H, n)):
-                found.append(Check("layer", f"lstm, {where} {name}", how, partial(check_lstm, lstm(W, where), sampled=sampled)))
+                found.append(
+                    Check("layer", f"lstm, {where} {name}", how, partial(check_lstm, lstm(W, where), sampled=sampled))
+                )
     found += [
         Check("layer", "embedding", "", check_embedding),
         Check("layer", "softmax", "", check_softmax),
@@ -47,6 +52,34 @@ def checks() -> list[Check]:
         for how, made, sampled in models(kind, layers):
             found.append(Check("model", name, how, partial(check_model, made, sampled=sampled)))
     return found
+
+
+def table(how: How) -> tuple[list[dict[str, Any]], list[Report]]:
+    """Run all checks; return a row for every part of the package, and the reports of what is wrong."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    wrong = []
+    for check in tqdm(checks(), desc="gradcheck", unit="check", leave=False, disable=None):
+        report = check.run(how=how)
+        row = rows.setdefault(
+            (check.part, check.what),
+            {
+                "part": check.part,
+                "what": check.what,
+                "variants": 0,
+                "arrays": 0,
+                COMPLEX: 0.0,
+                STENCIL: 0.0,
+                "verdict": "ok",
+            },
+        )
+        row["variants"] += 1
+        row["arrays"] += len(report.arrays)
+        for oracle in (COMPLEX, STENCIL):
+            row[oracle] = max([row[oracle], *(a.errors[oracle] for a in report.arrays if oracle in a.errors)])
+        if not report.ok:
+            row["verdict"] = "WRONG"
+            wrong.append(report)
+    return [row | {oracle: f"{row[oracle]:.1e}" for oracle in (COMPLEX, STENCIL)} for row in rows.values()], wrong
 
 
 def variants(kind: type[Structure], shape: tuple[int, int]) -> Iterator[tuple[str, Structure, bool]]:

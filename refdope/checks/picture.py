@@ -71,7 +71,14 @@ def _curve(axes: Axes, report: Report, array: ArrayReport) -> None:
     size = abs(best) or 1.0
     axes.loglog([s.h for s in curve], [abs(s.value - best) / size + 1e-17 for s in curve], "o-", ms=3, color="#0072B2")
     axes.axhline(abs(array.analytic - best) / size + 1e-17, color="#D55E00", linestyle="--")
-    axes.text(curve[0].h, abs(array.analytic - best) / size + 1e-17, "the gradient checked", color="#D55E00", va="bottom", ha="right")
+    axes.text(
+        curve[0].h,
+        abs(array.analytic - best) / size + 1e-17,
+        "the gradient checked",
+        color="#D55E00",
+        va="bottom",
+        ha="right",
+    )
     axes.set_title(f"differences at {array.name}{list(array.index)}")
     axes.set_xlabel("step h of the stencil")
     axes.set_ylabel("relative error")

@@ -1,15 +1,16 @@
 """What a gradient check found, worst array first: to print, to see in a notebook, to draw."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from refdope.checks.diagnosis import Diagnosis, place
+from refdope.checks.causes import Diagnosis, Wrong, place
 from refdope.checks.numeric import Compared
 from refdope.checks.oracles import Loss
+from refdope.checks.relations import of_array
 from refdope.checks.tree import Array
 
 
@@ -63,7 +64,9 @@ class ArrayReport:
         """How many entries are wrong, of how many that were looked at."""
         if not self.looked:
             return "along directions"
-        return f"{self.bad} of {self.looked} entries" + (f" sampled from {self.size}" if self.looked < self.size else "")
+        return f"{self.bad} of {self.looked} entries" + (
+            f" sampled from {self.size}" if self.looked < self.size else ""
+        )
 
     @property
     def entry(self) -> str:
@@ -136,7 +139,8 @@ class Report:
         if not self.wrong and not self.ok:
             verdict = f"{count} arrays right at this point, but WRONG all the same"
         asked = list(dict.fromkeys(oracle for array in self.arrays for oracle in array.errors))
-        return f"gradcheck: {verdict}; loss {self.value:.6g}; {' and '.join(asked) or 'no oracle asked'}; {self.seconds:.2g} s"
+        by = " and ".join(asked) or "no oracle asked"
+        return f"gradcheck: {verdict}; loss {self.value:.6g}; {by}; {self.seconds:.2g} s"
 
     def __str__(self) -> str:
         lines = [self.head]
@@ -146,7 +150,7 @@ class Report:
         lines += [f"also: [{found.cause}] {found}" for found in self.findings if found is not self.diagnosis]
         lines += map(str, self.arrays)
         lines += [
-            f"{'ok   ' if case.ok else 'WRONG'} at {label}{'' if case.ok else ': ' + (', '.join(case.wrong) or 'see its report')}"
+            f"ok    at {label}" if case.ok else f"WRONG at {label}: {', '.join(case.wrong) or case.diagnosis}"
             for label, case in self.cases.items()
         ]
         return "\n".join([*lines, *(f"note: {remark}" for remark in self.remarks)])
@@ -175,7 +179,9 @@ class Report:
         header = "".join(f"<th style='text-align:left'>{name}</th>" for name in names)
         said = [f"<b>{escape(self.head)}</b>"]
         if self.diagnosis:
-            said.append(f"most likely: <b>{escape(self.diagnosis.text)}</b><br>seen by: {escape(self.diagnosis.evidence)}")
+            said.append(
+                f"most likely: <b>{escape(self.diagnosis.text)}</b><br>seen by: {escape(self.diagnosis.evidence)}"
+            )
         said += [f"also: {escape(str(found))}" for found in self.findings if found is not self.diagnosis]
         said += [f"{'ok' if case.ok else '<b>WRONG</b>'} at {escape(label)}" for label, case in self.cases.items()]
         notes = [f"note: {escape(remark)}" for remark in self.remarks]
@@ -206,16 +212,15 @@ class Report:
         return figure(self, name)
 
 
-def array_report(name: str, compared: Compared, blocks: Mapping[str, Any], why: Callable[[], Diagnosis | None]) -> ArrayReport:
-    """Sum up how an array compares; `why` is asked only where it is wrong."""
+def array_report(name: str, compared: Compared, blocks: Mapping[str, Any], why: Wrong | None) -> ArrayReport:
+    """Sum up how an array compares, and what it is that is wrong with it."""
     wrong = compared.wrong
-    ok = not wrong.any() and not compared.failed
     looked = int(compared.looked.sum())
     index = compared.worst if looked else ()
     return ArrayReport(
         name,
         compared.a.shape,
-        ok,
+        why is None,
         compared.error,
         compared.errors,
         index,
@@ -223,8 +228,8 @@ def array_report(name: str, compared: Compared, blocks: Mapping[str, Any], why: 
         float(compared.n[index]) if looked else np.nan,
         int(wrong.sum()),
         looked,
-        "" if ok else place(wrong, compared.looked, blocks),
-        None if ok else why(),
+        place(wrong, compared.looked, blocks) if why else "",
+        of_array(why) if why else None,
         compared,
         blocks,
     )

@@ -1,6 +1,6 @@
 """Nested dicts and lists of arrays, read as one flat dict under dotted names, and put together again.
 
-    {"layers": [{"W": a}], "b": c}    <->    {"layers.0.W": a, "b": c}
+{"layers": [{"W": a}], "b": c}    <->    {"layers.0.W": a, "b": c}
 """
 
 from collections.abc import Iterator, Mapping

@@ -71,7 +71,9 @@ def _parts(value: Any, module: str | None) -> Iterator[tuple[str, Any]]:
     elif inspect.isfunction(value):
         if value.__module__ == module:  # not into NumPy
             yield from zip(value.__code__.co_freevars, map(_content, value.__closure__ or ()), strict=True)
-            yield from ((k, p.default) for k, p in inspect.signature(value).parameters.items() if p.default is not p.empty)
+            yield from (
+                (k, p.default) for k, p in inspect.signature(value).parameters.items() if p.default is not p.empty
+            )
             yield from ((name, value.__globals__[name]) for name in _names(value.__code__) if name in value.__globals__)
     elif not isinstance(value, type) and not inspect.ismodule(value):
         attributes = getattr(value, "__dict__", {})

@@ -1,0 +1,225 @@
+"""What calling loss and grads shows besides numbers.
+
+Arrays that a call changed, results that differ from call to call, gradients that do not follow the parameters, shapes
+and dtypes that are not the parameters'. Everything that a call changed is put back, so that the oracles see the point
+as it was.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from refdope.checks.causes import Diagnosis
+from refdope.checks.numeric import COMPLEX, STENCIL, Compared, Numeric
+from refdope.checks.oracles import Loss, scalar
+from refdope.checks.tree import Array, Flat, flatten, rebuild
+from refdope.checks.watch import arrays_of, changed, read_by, snapshot
+
+
+class Calls:
+    """Loss and grads, called: twice each, on copies of the parameters.
+
+    Attributes
+    ----------
+    value : float
+        The loss.
+    gradients : dict
+        What the first call gave, float64, where it can be compared.
+    itemsize : int
+        Bytes of the coarsest of them, before that.
+    unusable : Diagnosis or None
+        Why the loss cannot be differentiated.
+    """
+
+    def __init__(self, loss: Loss, params: Any, flat: Flat, grads: Any) -> None:
+        self.loss, self.params, self.flat, self.grads = loss, params, flat, grads
+        self.read = read_by(*(f for f in (loss, grads) if callable(f)))
+        self.found: list[Diagnosis] = []
+        self.second: Flat | None = None
+        self.moved: list[str] = []
+        self.loss_moved = False
+        watched = arrays_of(self.read)
+        buffers = self._call_loss(watched)
+        before = snapshot(watched)
+        self.gradients = self._comparable(*self._call_grads(grads))
+        if callable(grads):
+            self._call_again(watched, before, buffers)
+
+    def _call_loss(self, watched: Flat) -> set[str]:
+        """Call the loss, see whether it changes anything, and return what it uses as buffers."""
+        before, given = snapshot(watched), self._copies()
+        first = number(self.loss(given))
+        moved = changed(flatten(given), {name: np.asarray(a, np.float64) for name, a in self.flat.items()})
+        if moved:
+            self._find("mutated", f"loss changed the parameters {', '.join(moved)}", "seen before and after a call")
+        self.value = number(self.loss(self._copies()))
+        self.unusable = self._unequal(first, self.value, changed(watched, before))
+        before = snapshot(watched)
+        self.loss(self._copies())
+        return set(changed(watched, before))
+
+    @staticmethod
+    def _unequal(one: float, two: float, moved: Sequence[str]) -> Diagnosis | None:
+        if not abs(one - two) > 1e-12 * abs(one):
+            return None
+        told = f"two calls gave {one:.6g} and {two:.6g}"
+        if moved:
+            return Diagnosis("mutated", f"loss changed {', '.join(moved)}, which it was only to read", told)
+        text = "the loss is not deterministic: fix its masks, or draw them from a seed within it"
+        return Diagnosis("random", text, told)
+
+    def _call_grads(self, grads: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Ask for gradients, on parameters of their own dtype to see theirs, and in float64 for the numbers."""
+        if not callable(grads):
+            return flatten(grads), flatten(grads)
+        given = self._copies(dtype=None)
+        before = snapshot(flatten(given))
+        own = _copied(flatten(grads(given)))
+        moved = changed(flatten(given), before)
+        if moved:
+            self._find("mutated", f"grads changed the parameters {', '.join(moved)}", "seen before and after a call")
+        double = all(a.dtype == np.float64 for a in self.flat.values())
+        return own, own if double else _copied(flatten(grads(self._copies())))
+
+    def _comparable(self, own: Mapping[str, Any], asked: Mapping[str, Any]) -> Flat:
+        """Keep the gradients that can be compared; note what is wrong with the others, and with their dtypes."""
+        kept: Flat = {}
+        for name, param in self.flat.items():
+            if asked.get(name) is None:
+                self._find("missing", f"no gradient for {name}", f"grads has {', '.join(asked) or 'nothing'}", name)
+                continue
+            g, dtype = np.asarray(asked[name]), np.asarray(own.get(name)).dtype
+            if g.shape != param.shape:
+                turned = "; it is the transpose's" if g.shape == param.shape[::-1] else ""
+                self._find("shape", f"the gradient of {name} has shape {g.shape}, not {param.shape}{turned}", "", name)
+            elif g.dtype.kind not in "fiub":
+                self._find("dtype", f"the gradient of {name} is {g.dtype}, not {param.dtype}", "", name)
+            else:
+                kept[name] = g
+                if g.size and dtype.newbyteorder("=") != param.dtype.newbyteorder("="):
+                    self._find("dtype", f"the gradient of {name} is {dtype}, not {param.dtype}", "", name)
+        for name in sorted(set(asked) - set(self.flat)):
+            self._find("missing", f"a gradient for {name!r}, which is no parameter", f"they are {', '.join(self.flat)}")
+        self.itemsize = min((g.dtype.itemsize for g in kept.values() if g.dtype.kind == "f"), default=8)
+        return {name: g.astype(np.float64) for name, g in kept.items()}
+
+    def _call_again(self, watched: Flat, before: Flat, buffers: set[str]) -> None:
+        """Ask once more on the same parameters, see what the calls did to what they read, and put it back."""
+        self.moved = [name for name in changed(watched, before) if name not in buffers]
+        after = number(self.loss(self._copies()))
+        self.loss_moved = self._unequal(self.value, after, ()) is not None
+        again = _copied(flatten(self.grads(self._copies())))
+        self.second = {name: np.asarray(g, np.float64) for name, g in again.items() if name in self.gradients}
+        for name, was in before.items():
+            if watched[name].flags.writeable and watched[name].shape == was.shape:
+                watched[name][...] = was
+
+    def findings(self, compared: Mapping[str, Compared]) -> list[Diagnosis]:
+        """Return what is wrong with the calls, now that the numerical gradients are known."""
+        if self.second is None:
+            return self.found
+        differ = [
+            name
+            for name, two in self.second.items()
+            if two.shape != self.gradients[name].shape
+            or np.any(np.abs(two - self.gradients[name]) > 1e-9 * np.abs(self.gradients[name]).max(initial=0.0))
+        ]
+        added = tuple(name for name in differ if name in compared and self._added(name, compared[name]))
+        if added:
+            told = f"asked twice, the second gradient of {', '.join(added)} is the first plus one more"
+            self._find("accumulated", "a call adds to what an earlier call left", told, *added)
+        elif self.moved and (self.loss_moved or differ):
+            text = f"grads changed {', '.join(self.moved)}, which it was only to read"
+            self._find("mutated", text, "the loss is another after it" if self.loss_moved else "a second call differs")
+        elif differ and not any(found.cause == "mutated" for found in self.found):
+            gap = np.abs(self.second[differ[0]] - self.gradients[differ[0]]).max()
+            text = "grads is not deterministic: two calls on the same parameters differ"
+            self._find("random", text, f"{', '.join(differ)}; by {gap:.3g} in {differ[0]}", *differ)
+        return self.found
+
+    def _added(self, name: str, at: Compared) -> bool:
+        """Whether the second gradient is the first and once more the right one, or the first again."""
+        assert self.second is not None
+        one, two = self.gradients[name], self.second[name]
+        if two.shape != one.shape:
+            return False
+        small = 1e-5 * max(np.abs(one).max(initial=0.0), 1e-300)
+        once_more = np.where(at.looked, at.n, two - one)
+        return bool(np.all(np.abs(two - 2 * one) <= small) or np.all(np.abs(two - one - once_more) <= small))
+
+    def _find(self, cause: str, text: str, evidence: str, *arrays: str) -> None:
+        self.found.append(Diagnosis(cause, text, evidence, arrays))
+
+    def _copies(self, dtype: Any = np.float64) -> Any:
+        return rebuild(self.params, {name: np.array(a, dtype or a.dtype) for name, a in self.flat.items()})
+
+
+def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) -> list[Diagnosis]:
+    """Ask for gradients at another point: do they follow the parameters, or is something else read.
+
+    Parameters
+    ----------
+    calls : Calls
+    numeric : Numeric
+        Of the first point; it tells what a call costs.
+    wrong : sequence of str
+        The arrays that are wrong already.
+    seconds : float
+        What may be spent.
+    """
+    if calls.second is None or not calls.gradients:
+        return []
+    rng = np.random.default_rng(1)
+    moved = {name: a * (1 + 0.01 * rng.standard_normal(a.shape)) for name, a in calls.flat.items()}
+    there = rebuild(calls.params, moved)
+    try:
+        asked = _copied(flatten(calls.grads(there)))
+        elsewhere = Numeric(calls.loss, there, seconds=seconds)
+    except Exception:  # out of the domain of foreign code
+        return []
+    new = {n: np.asarray(g, np.float64) for n, g in asked.items() if n in calls.gradients and np.size(g)}
+    new = {n: g for n, g in new.items() if g.shape == calls.flat[n].shape and g.any() and calls.flat[n].any()}
+    same = [n for n, g in new.items() if np.array_equal(g, calls.gradients[n])]
+    if len(same) > 2 and len(same) == len(new) and set(same) <= set(wrong):
+        found = same  # nothing at all moves, and all of it is wrong
+    else:
+        slow = len(new) * 100 * numeric.seconds > seconds  # then only what did not move is looked at
+        suspects = [n for n in (same if slow else new) if n not in wrong]
+        found = [n for n in suspects if _wrong_there(elsewhere, n, new[n], rng)]
+    if not found:
+        return []
+    told = "the same numbers at another point" if set(same) & set(found) else "right at one point, wrong at the next"
+    text = "the gradients do not follow the parameters: a global, or a cache of another call, is read"
+    return [Diagnosis("stale", text, f"{', '.join(found)}: {told}", tuple(found))]
+
+
+def _wrong_there(elsewhere: Numeric, name: str, g: Array, rng: np.random.Generator) -> bool:
+    """Whether a few entries of a gradient are plainly wrong at another point."""
+    if not np.isfinite(g).all():
+        return False
+    chosen = rng.choice(g.size, min(g.size, 4), replace=False)
+    indices = [tuple(int(i) for i in np.unravel_index(k, g.shape)) for k in chosen]
+    at = elsewhere.entry_by_entry(name, g, {COMPLEX: 1e-5, STENCIL: 1e-4, "rounding": 100.0}, indices)
+    return bool(at.wrong.any())
+
+
+def number(value: Any) -> float:
+    """Return a loss as a float.
+
+    Raises
+    ------
+    ValueError
+        If it is not one finite number.
+    """
+    if np.size(value) != 1:
+        raise ValueError(f"gradcheck: loss(params) must be a scalar, got shape {np.shape(value)}")
+    found = scalar(np.real(value))
+    if not np.isfinite(found):
+        raise ValueError(f"gradcheck: loss(params) must be finite, got {found}")
+    return found
+
+
+def _copied(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy gradients at once: the next call may write over them."""
+    return {name: np.array(g) for name, g in asked.items() if g is not None}

@@ -1,0 +1,283 @@
+"""From one wrong array to what it most likely is: each cause is a relation that the wrong entries keep.
+
+Over the wrong entries, with a the gradient that was given and n the numerical one,
+
+    sign         a = -n                             transpose    a = nᵀ
+    factor       a = c n, one c for all             order        a holds the values of n in other places
+    zero         a = 0, n is not                    other array  a = n of another array, or of another block
+    mask         n = 0, a is not                    term         n - a is the parameter, or a has a lower rank, …
+
+and the first that holds is named, with the numbers that it was seen by.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from refdope.checks.causes import Diagnosis, Wrong, name_factor, parts, place
+from refdope.checks.tree import Array
+
+
+def of_array(wrong: Wrong) -> Diagnosis:
+    """Return the most specific relation that the wrong entries of an array keep."""
+    for relation in RELATIONS:
+        found = relation(wrong)
+        if found:
+            where = place(wrong.bad, wrong.at.looked, wrong.blocks)
+            text = f"{found.text}{f', in {where}' if where else ''}"
+            return Diagnosis(found.cause, text, found.evidence, (wrong.name,))
+    return unexplained(wrong)
+
+
+def not_finite(w: Wrong) -> Diagnosis | None:
+    """Find NaN and Inf."""
+    bad = ~np.isfinite(w.at.a)
+    if not bad.any():
+        return None
+    first = tuple(int(i) for i in np.argwhere(bad)[0])
+    return Diagnosis(
+        "nan", "the gradient is not finite", f"{w.at.a[first]} at {list(first)}, {bad.sum()} entries of {bad.size}"
+    )
+
+
+def leaks(w: Wrong) -> Diagnosis | None:
+    """Find gradients of entries that the loss does not depend on."""
+    n = np.abs(w.at.n[w.bad])
+    if w.at.scale == 0:
+        return Diagnosis("mask", "a gradient where there is none", "the loss does not depend on this array at all")
+    if np.any(n > 1e-12 * w.at.scale):
+        return None
+    return Diagnosis(
+        "mask",
+        "entries that the loss does not depend on (masked, dropped or unused) get a gradient",
+        f"the numerical derivative is 0 at all {n.size} wrong entries, and the others are right",
+    )
+
+
+def other_mask(w: Wrong) -> Diagnosis | None:
+    """Find zeros in other places than they should be."""
+    a, n, small = np.abs(w.at.a[w.bad]), np.abs(w.at.n[w.bad]), 1e-12 * w.at.scale
+    leaking, lost = (n <= small) & (a > small), (a <= small) & (n > small)
+    if not (leaking.any() and lost.any() and (leaking | lost).all()):
+        return None
+    return Diagnosis(
+        "mask",
+        "another mask than the forward pass's",
+        f"{int(leaking.sum())} entries get a gradient that have none, {int(lost.sum())} get none that have one",
+    )
+
+
+def all_zero(w: Wrong) -> Diagnosis | None:
+    """Find zeros where there should be a gradient: in the whole array, or in two entries at least."""
+    if np.any(w.at.a[w.bad]) or (np.any(w.at.a) and w.bad.sum() < 2):
+        return None
+    return Diagnosis("zero", "zero, where there should be a gradient", f"up to {w.at.scale:.3g}")
+
+
+def sign(w: Wrong) -> Diagnosis | None:
+    """Find a = -n."""
+    a, n = w.at.a[w.bad], w.at.n[w.bad]
+    return Diagnosis("sign", "the sign is flipped", f"a = -n at all {a.size} wrong entries") if w.alike(a, -n) else None
+
+
+def transposed(w: Wrong) -> Diagnosis | None:
+    """Find a = nᵀ."""
+    a, n = w.at.a, w.at.n
+    square = a.ndim == 2 and a.shape[0] == a.shape[1] and w.whole
+    return Diagnosis("transpose", "transposed", "a = nᵀ, entry for entry") if square and w.alike(a, n.T) else None
+
+
+def other_array(w: Wrong) -> Diagnosis | None:
+    """Find the gradient of another array, or its transpose."""
+    for name, n in w.alike_others():
+        if w.alike(w.at.a, n):
+            return Diagnosis("other array", f"this is the gradient of {name}", f"a = n of {name}, entry for entry")
+        if n.ndim == 2 and w.alike(w.at.a, n.T):
+            return Diagnosis("other array", f"this is the gradient of {name}, transposed", f"a = nᵀ of {name}")
+    return None
+
+
+def constant_factor(w: Wrong) -> Diagnosis | None:
+    """Find a = c n, and a name for c."""
+    a, n = w.at.a[w.bad], w.at.n[w.bad]
+    c = ratio(a, n)
+    if c == 0 or not w.alike(a, c * n) or not w.alike(a / c, n):
+        return None
+    dropout, named = name_factor(c, w.numbers)
+    if np.count_nonzero(np.abs(n) > 1e-3 * w.at.scale) < 3 and not named:
+        return None  # two numbers always have some ratio
+    told = f"a = {c:.6g} n at all {a.size} wrong entries" + (f", and {c:.6g} is {named}" if named else "")
+    if dropout:
+        return Diagnosis("dropout", f"off by the factor {named}: a dropout that was not rescaled", told)
+    return Diagnosis("factor", f"off by the constant factor {named or f'{c:.6g}'}", told)
+
+
+def other_block(w: Wrong) -> Diagnosis | None:
+    """Find the gradient of another block: of this array, or of another one."""
+    if not w.whole:
+        return None
+    blocks = dict(w.blocks) or parts(w.at.a.shape)
+    copied: dict[str, str] = {}
+    for name, index in blocks.items():
+        if not np.any(w.bad[index]):
+            continue
+        mine = w.at.a[index]
+        for other, there in blocks.items():
+            if other != name and np.any(w.at.n[there]) and w.alike(mine, w.at.n[there]):
+                copied[name] = other
+        for other, n in w.alike_others():
+            if n.shape == w.at.n.shape and w.alike(mine, n[index]):
+                copied[name] = f"{name} of {other}"
+    if not copied:
+        return None
+    told = ", ".join(f"{name} has that of {other}" for name, other in copied.items())
+    if len(copied) > 1 and set(copied) == set(copied.values()):
+        return Diagnosis("order", "blocks are exchanged", told)
+    return Diagnosis("other array", "another block's gradient", told)
+
+
+def other_order(w: Wrong) -> Diagnosis | None:
+    """Find the values of n in other places."""
+    a, n = w.at.a, w.at.n
+    if not w.whole or a.size < 2:
+        return None
+    for text, moved, kept in _reorderings(n):
+        if w.alike(a[kept], moved[kept]):
+            return Diagnosis("order", f"the right values in other places: {text}", "n, moved so, is a")
+    if w.bad.sum() > 2 and w.alike(np.sort(a, axis=None), np.sort(n, axis=None)):
+        return Diagnosis("order", "the right values in other places", "sorted, a and n are the same numbers")
+    return None
+
+
+def _reorderings(n: Array) -> Iterator[tuple[str, Array, tuple[slice, ...]]]:
+    """Yield n in other orders, and where to compare: what a shift lets in at the end is anybody's."""
+    every = (slice(None),) * n.ndim
+    if n.ndim >= 2:
+        yield "reshaped in column-major order", n.ravel(order="F").reshape(n.shape), every
+        yield "reshaped in column-major order", n.ravel().reshape(n.shape, order="F"), every
+    for axis in range(n.ndim):
+        yield f"axis {axis} is reversed", np.flip(n, axis), every
+        if n.shape[axis] > 2:
+            for by, kept in ((1, slice(1, None)), (-1, slice(None, -1))):
+                within = (*every[:axis], kept, *every[axis + 1 :])
+                yield f"shifted by one along axis {axis}", np.roll(n, by, axis), within
+
+
+def known_difference(w: Wrong) -> Diagnosis | None:
+    """Find what is missing: a multiple of the parameter, or of another array's gradient."""
+    gap = np.where(np.isnan(w.at.n), 0, w.at.n - w.at.a)
+    c = ratio(gap, w.param)
+    if c and w.alike(gap, c * w.param):
+        evidence = f"n - a = {c:.6g} × the parameter; weight decay?"
+        return Diagnosis("term", "a multiple of the parameter itself is missing", evidence)
+    for name, n in w.alike_others():
+        c = ratio(gap, n) if n.shape == gap.shape else 0
+        if c and w.alike(gap, c * n):
+            return Diagnosis("term", f"{c:.4g} × the gradient of {name} is missing", "n - a is a multiple of it")
+    return None
+
+
+def whole_parts(w: Wrong) -> Diagnosis | None:
+    """Find a difference in whole multiples of 1 / N: counts, as the targets of a softmax leave them in its bias."""
+    gap: Array = w.at.n - w.at.a
+    if gap.ndim != 1 or gap.size < 3 or not w.whole:
+        return None
+    for N in range(1, 65):
+        counts = gap * N
+        if np.abs(counts - np.round(counts)).max() > 1e-6 or np.abs(counts).max() < 0.5:
+            continue
+        told = f"n - a is whole multiples of 1 / {N}"
+        if abs(gap.sum()) < 1e-9 and abs(w.at.n.sum()) < 1e-9:
+            return Diagnosis("operand", "other targets than the loss's", f"{told}, and a sums to 0 as n does")
+        return Diagnosis("term", "the targets are left out, or some of them", f"{told}; of a softmax's targets?")
+    return None
+
+
+def lost_invariance(w: Wrong) -> Diagnosis | None:
+    """Find an invariance of the loss that n has and a has not: by a shift or a scale of the array, along an axis.
+
+    A normalisation by mean and variance, or a softmax, makes the loss invariant; what keeps its gradient so is the path
+    through the mean, the variance, or the sum.
+    """
+    a, n, x = w.at.a, w.at.n, w.param
+    if a.ndim < 2 or not w.whole or a.size < 3 * max(a.shape):  # too few lines: it might be chance
+        return None
+    for axis in range(a.ndim):
+        for change, along in (("shift", np.ones_like(x)), ("scale", x - x.mean(axis, keepdims=True))):
+            size = np.abs(n * along).sum(axis) + 1e-300
+            of_n, of_a = (np.abs((g * along).sum(axis)) / size for g in (n, a))
+            if np.all(of_n < 0.02) and np.any(of_a > 0.1):
+                through = "mean or a sum" if change == "shift" else "variance"
+                return Diagnosis(
+                    "term",
+                    f"a path is missing, such as that through the {through} of a normalisation",
+                    f"a {change} along axis {axis} does not change the loss (n sums to 0), but a says that it does",
+                )
+    return None
+
+
+def lower_rank(w: Wrong) -> Diagnosis | None:
+    """Find outer products that were not summed: a has a lower rank than n, or n - a has."""
+    a, n = w.at.a, w.at.n
+    if a.ndim != 2 or not w.whole:
+        return None
+    rows = w.bad.any(1)  # the others may be products of something else
+    of_a, of_n, of_gap = (w.rank(x[rows]) for x in (a, n, n - a))
+    if of_a < of_n:
+        text = "terms of a sum are missing: `=` where `+=` should be, or only one step or row was taken"
+        return Diagnosis("term", text, f"a has rank {of_a}, n has rank {of_n}")
+    if w.alone and rows.all() and of_gap < of_n:  # if others are wrong too, it may be narrow elsewhere
+        text = "a term of a sum is missing or left over"
+        return Diagnosis("term", text, f"n - a has rank {of_gap}, n has rank {of_n}")
+    return None
+
+
+def some_rows(w: Wrong) -> Diagnosis | None:
+    """Find rows that are right beside rows that are wrong, where nobody named blocks."""
+    a, n = w.at.a, np.abs(np.nan_to_num(w.at.n))
+    if not a.ndim or w.blocks:
+        return None
+    wrong, used = w.bad.reshape(len(a), -1).any(1), (n.reshape(len(a), -1) > 1e-3 * w.at.scale).any(1)
+    if not np.any(used & ~wrong):
+        return None
+    told = f"a term is missing or left over in {int(wrong.sum())} of {len(wrong)} rows"
+    return Diagnosis("term", told, "the other rows are right")
+
+
+RELATIONS = (
+    not_finite,
+    leaks,
+    other_mask,
+    all_zero,
+    sign,
+    transposed,
+    other_array,
+    constant_factor,
+    other_block,
+    other_order,
+    known_difference,
+    whole_parts,
+    lost_invariance,
+    lower_rank,
+    some_rows,
+)
+
+
+def unexplained(w: Wrong) -> Diagnosis:
+    """Return what is left where no relation holds."""
+    where = place(w.bad, w.at.looked, w.blocks)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = (w.at.a / w.at.n)[w.bad & (np.abs(w.at.n) > 1e-3 * w.at.scale)]
+    return Diagnosis(
+        "derivative",
+        f"no simple relation{f', in {where}' if where else ''}: the derivative of a non-linearity left out or a wrong "
+        "one used, here or above",
+        f"a / n from {spread.min():.3g} to {spread.max():.3g}" if spread.size else "n is about 0",
+        (w.name,),
+    )
+
+
+def ratio(one: Array, two: Array) -> float:
+    """Return the c for which c · two is nearest to one."""
+    size = float(np.vdot(two, two))
+    return float(np.vdot(two, one)) / size if size else 0.0
