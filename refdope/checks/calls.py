@@ -126,12 +126,12 @@ class Calls:
             or np.any(np.abs(two - self.gradients[name]) > 1e-9 * np.abs(self.gradients[name]).max(initial=0.0))
         ]
         added = tuple(name for name in differ if name in compared and self._added(name, compared[name]))
-        if added:
-            told = f"asked twice, the second gradient of {', '.join(added)} is the first plus one more"
-            self._find("accumulated", "a call adds to what an earlier call left", told, *added)
-        elif self.moved and (self.loss_moved or differ):
+        if self.moved and (self.loss_moved or (differ and not added)):
             text = f"grads changed {', '.join(self.moved)}, which it was only to read"
             self._find("mutated", text, "the loss is another after it" if self.loss_moved else "a second call differs")
+        elif added:
+            told = f"asked twice, the second gradient of {', '.join(added)} is the first plus one more"
+            self._find("accumulated", "a call adds to what an earlier call left", told, *added)
         elif differ and not any(found.cause == "mutated" for found in self.found):
             gap = np.abs(self.second[differ[0]] - self.gradients[differ[0]]).max()
             text = "grads is not deterministic: two calls on the same parameters differ"

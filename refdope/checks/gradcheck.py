@@ -86,6 +86,7 @@ def gradcheck(
         return Report([], [calls.unusable], calls.unusable, value=calls.value, seconds=perf_counter() - start)
     with np.errstate(all="ignore"):  # the oracles go where the loss may overflow
         numeric = Numeric(loss, params, seed, seconds)
+        numeric.largest = max((float(np.abs(g).max(initial=0.0)) for g in calls.gradients.values()), default=0.0)
         compared = _compare(numeric, calls.gradients, _limits(tolerance, calls.itemsize), how, seconds)
         wrongs = _wrongs(compared, calls, blocks)
         findings = calls.findings(compared) + stale(calls, numeric, list(wrongs), seconds)

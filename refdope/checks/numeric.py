@@ -113,6 +113,7 @@ class Numeric:
         points = 17 if 200 * self.seconds < seconds else 7
         self.noise = noise_of(self.real.direction(every), 1.0, self.value, points)
         self.looks = int(np.clip(seconds / (15 * max(self.seconds, 1e-9)), 12, LOOKS))  # at entries of a large array
+        self.largest = 0.0  # of the gradients to check, if they are known
         self.remarks: list[str] = []
         self.complex: Around | None = Around(loss, params, np.complex128)
         self.complex_seconds = 0.0
@@ -147,13 +148,14 @@ class Numeric:
     def rounding(self, name: str, index: Index) -> float:
         """Estimate the rounding error of a complex step: how much it changes when the point moves by some ulps."""
         assert self.complex is not None
-        array = self.complex.arrays[name]
-        was = array.copy()
+        was = {other: array.copy() for other, array in self.complex.arrays.items()}
         found = []
         for _ in range(3):
-            array *= 1 + 4 * EPS * self.rng.standard_normal(array.shape)
+            for other, array in self.complex.arrays.items():
+                array *= 1 + 4 * EPS * self.rng.standard_normal(array.shape)
             found.append(complex_derivative(self.complex.entry(name, index)))
-            array[...] = was
+            for other, array in self.complex.arrays.items():
+                array[...] = was[other]
         return float(np.ptp(found))
 
     # --------------------------------------------------------------------------------------------- entry by entry
@@ -180,7 +182,8 @@ class Numeric:
         slack = max(6 * self.noise / chosen.h, 2 * chosen.error if np.isfinite(chosen.error) else 0.0)
         by_stencil = self.real.entries(name, lambda line: central(line, chosen.h), indices)
         coarse = tolerance.get("rounding", 1.0)  # a gradient in float32 has a coarser ε
-        least = 32 * EPS * coarse * abs(self.value) / self.sizes[name]
+        natural = abs(self.value) / self.sizes[name]  # what a gradient is like, and what rounds off in its sums
+        least = 32 * EPS * coarse * min(natural, self.largest or natural)
         n, tight, low = by_stencil.copy(), STENCIL, max(slack, least)
         if by_complex is not None:
             low = max(16 * coarse * self.rounding(name, indices[probe]), least)

@@ -137,15 +137,13 @@ def other_block(w: Wrong) -> Diagnosis | None:
 
 
 def other_order(w: Wrong) -> Diagnosis | None:
-    """Find the values of n in other places."""
+    """Find the values of n in other places, moved by a rule."""
     a, n = w.at.a, w.at.n
     if not w.whole or a.size < 2:
         return None
     for text, moved, kept in _reorderings(n):
         if w.alike(a[kept], moved[kept]):
             return Diagnosis("order", f"the right values in other places: {text}", "n, moved so, is a")
-    if w.bad.sum() > 2 and w.alike(np.sort(a, axis=None), np.sort(n, axis=None)):
-        return Diagnosis("order", "the right values in other places", "sorted, a and n are the same numbers")
     return None
 
 
@@ -161,6 +159,13 @@ def _reorderings(n: Array) -> Iterator[tuple[str, Array, tuple[slice, ...]]]:
             for by, kept in ((1, slice(1, None)), (-1, slice(None, -1))):
                 within = (*every[:axis], kept, *every[axis + 1 :])
                 yield f"shifted by one along axis {axis}", np.roll(n, by, axis), within
+
+
+def other_places(w: Wrong) -> Diagnosis | None:
+    """Find the values of n in places that follow no rule of ours."""
+    if not w.whole or w.bad.sum() < 3 or not w.alike(np.sort(w.at.a, axis=None), np.sort(w.at.n, axis=None)):
+        return None
+    return Diagnosis("order", "the right values in other places", "sorted, a and n are the same numbers")
 
 
 def known_difference(w: Wrong) -> Diagnosis | None:
@@ -183,7 +188,7 @@ def whole_parts(w: Wrong) -> Diagnosis | None:
     if gap.ndim != 1 or gap.size < 3 or not w.whole:
         return None
     for N in range(1, 65):
-        counts = gap * N
+        counts = np.asarray(gap * N)
         if np.abs(counts - np.round(counts)).max() > 1e-6 or np.abs(counts).max() < 0.5:
             continue
         told = f"n - a is whole multiples of 1 / {N}"
@@ -253,8 +258,9 @@ RELATIONS = (
     transposed,
     other_array,
     constant_factor,
-    other_block,
     other_order,
+    other_block,
+    other_places,
     known_difference,
     whole_parts,
     lost_invariance,

@@ -94,6 +94,9 @@ def bidirectional(bug="", B=2, H=2):
             if bug == "dx over dy":
                 space[:] = right["x"]
             p = of(params, "left")
+            if bug == "x reversed in place":
+                params["x"][:] = p["x"].copy()
+                p["x"] = params["x"]
             left = backward(hs=forward(h0=h0[1], **p), dy=space[::-1, :, H:], **p)
             grad = {"x": right["x"] + left["x"][::-1]}
             for way, one_way in (("right", right), ("left", left)):
