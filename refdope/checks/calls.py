@@ -39,12 +39,12 @@ class Calls:
         self.second: Flat | None = None
         self.moved: list[str] = []
         self.loss_moved = False
-        watched = arrays_of(self.read)
-        buffers = self._call_loss(watched)
-        before = snapshot(watched)
+        self.watched = arrays_of(self.read)
+        buffers = self._call_loss(self.watched)
+        self.before = snapshot(self.watched)
         self.gradients = self._comparable(*self._call_grads(grads))
         if callable(grads):
-            self._call_again(watched, before, buffers)
+            self._call_again(buffers)
 
     def _call_loss(self, watched: Flat) -> set[str]:
         """Call the loss, see whether it changes anything, and return what it uses as buffers."""
@@ -104,16 +104,21 @@ class Calls:
         self.itemsize = min((g.dtype.itemsize for g in kept.values() if g.dtype.kind == "f"), default=8)
         return {name: g.astype(np.float64) for name, g in kept.items()}
 
-    def _call_again(self, watched: Flat, before: Flat, buffers: set[str]) -> None:
+    def _call_again(self, buffers: set[str]) -> None:
         """Ask once more on the same parameters, see what the calls did to what they read, and put it back."""
-        self.moved = [name for name in changed(watched, before) if name not in buffers]
+        self.moved = [name for name in changed(self.watched, self.before) if name not in buffers]
         after = number(self.loss(self._copies()))
         self.loss_moved = self._unequal(self.value, after, ()) is not None
         again = _copied(flatten(self.grads(self._copies())))
         self.second = {name: np.asarray(g, np.float64) for name, g in again.items() if name in self.gradients}
-        for name, was in before.items():
-            if watched[name].flags.writeable and watched[name].shape == was.shape:
-                watched[name][...] = was
+        self.put_back()
+
+    def put_back(self) -> None:
+        """Make the arrays that the functions read what they were before grads was called."""
+        for name, was in self.before.items():
+            array = self.watched[name]
+            if array.flags.writeable and array.shape == was.shape:
+                array[...] = was
 
     def findings(self, compared: Mapping[str, Compared]) -> list[Diagnosis]:
         """Return what is wrong with the calls, now that the numerical gradients are known."""
@@ -175,6 +180,7 @@ def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) 
     there = rebuild(calls.params, moved)
     try:
         asked = _copied(flatten(calls.grads(there)))
+        calls.put_back()
         elsewhere = Numeric(calls.loss, there, seconds=seconds)
     except Exception:  # out of the domain of foreign code
         return []
