@@ -34,7 +34,7 @@ class Calls:
 
     def __init__(self, loss: Loss, params: Any, flat: Flat, grads: Any) -> None:
         self.loss, self.params, self.flat, self.grads = loss, params, flat, grads
-        self.read = read_by(*(f for f in (loss, grads) if callable(f)))
+        self.read, self.chance = read_by(*(f for f in (loss, grads) if callable(f)))
         self.found: list[Diagnosis] = []
         self.second: Flat | None = None
         self.moved: list[str] = []
@@ -75,12 +75,12 @@ class Calls:
             return flatten(grads), flatten(grads)
         given = self._copies(dtype=None)
         before = snapshot(flatten(given))
-        own = _copied(flatten(grads(given)))
+        own = copied(flatten(grads(given)))
         moved = changed(flatten(given), before)
         if moved:
             self._find("mutated", f"grads changed the parameters {', '.join(moved)}", "seen before and after a call")
         double = all(a.dtype == np.float64 for a in self.flat.values())
-        return own, own if double else _copied(flatten(grads(self._copies())))
+        return own, own if double else copied(flatten(grads(self._copies())))
 
     def _comparable(self, own: Mapping[str, Any], asked: Mapping[str, Any]) -> Flat:
         """Keep the gradients that can be compared; note what is wrong with the others, and with their dtypes."""
@@ -109,7 +109,7 @@ class Calls:
         self.moved = [name for name in changed(self.watched, self.before) if name not in buffers]
         after = number(self.loss(self._copies()))
         self.loss_moved = self._unequal(self.value, after, ()) is not None
-        again = _copied(flatten(self.grads(self._copies())))
+        again = copied(flatten(self.grads(self._copies())))
         self.second = {name: np.asarray(g, np.float64) for name, g in again.items() if name in self.gradients}
         self.put_back()
 
@@ -139,8 +139,13 @@ class Calls:
             self._find("accumulated", "a call adds to what an earlier call left", told, *added)
         elif differ and not any(found.cause == "mutated" for found in self.found):
             gap = np.abs(self.second[differ[0]] - self.gradients[differ[0]]).max()
-            text = "grads is not deterministic: two calls on the same parameters differ"
-            self._find("random", text, f"{', '.join(differ)}; by {gap:.3g} in {differ[0]}", *differ)
+            told = f"{', '.join(differ)}; by {gap:.3g} in {differ[0]}"
+            if self.chance:
+                text = "grads is not deterministic: two calls on the same parameters differ"
+                self._find("random", text, told, *differ)
+            else:
+                text = "two calls differ, and nothing random is read: a call starts from what an earlier one left"
+                self._find("accumulated", text, told, *differ)
         return self.found
 
     def _added(self, name: str, at: Compared) -> bool:
@@ -179,16 +184,19 @@ def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) 
     moved = {name: a * (1 + 0.01 * rng.standard_normal(a.shape)) for name, a in calls.flat.items()}
     there = rebuild(calls.params, moved)
     try:
-        asked = _copied(flatten(calls.grads(there)))
+        asked = copied(flatten(calls.grads(there)))
         calls.put_back()
         elsewhere = Numeric(calls.loss, there, seconds=seconds)
     except Exception:  # out of the domain of foreign code
         return []
-    new = {n: np.asarray(g, np.float64) for n, g in asked.items() if n in calls.gradients and np.size(g)}
+    left = [n for n, g in asked.items() if g.dtype.kind == "c"]  # of a call with complex parameters
+    new = {n: g.real.astype(np.float64) for n, g in asked.items() if n in calls.gradients and g.size}
     new = {n: g for n, g in new.items() if g.shape == calls.flat[n].shape and g.any() and calls.flat[n].any()}
     same = [n for n, g in new.items() if np.array_equal(g, calls.gradients[n])]
     if len(same) > 2 and len(same) == len(new) and set(same) <= set(wrong):
         found = same  # nothing at all moves, and all of it is wrong
+    elif left:
+        found = left
     else:
         slow = len(new) * 100 * numeric.seconds > seconds  # then only what did not move is looked at
         suspects = [n for n in (same if slow else new) if n not in wrong]
@@ -226,6 +234,6 @@ def number(value: Any) -> float:
     return found
 
 
-def _copied(asked: Mapping[str, Any]) -> dict[str, Any]:
+def copied(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Copy gradients at once: the next call may write over them."""
     return {name: np.array(g) for name, g in asked.items() if g is not None}

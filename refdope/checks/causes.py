@@ -34,6 +34,9 @@ CAUSES = (
     "derivative",
 )
 
+# by convention: what enters at the very bottom, so that all that flows back reaches it
+INPUTS = ("x", "X", "input", "inputs")
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -115,10 +118,11 @@ def name_factor(c: float, numbers: Mapping[str, float]) -> tuple[bool, str]:
 
 def _dropouts(numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     for name, p in numbers.items():
-        if 0 < p < 1:
+        word = name.rpartition(".")[2].lower()
+        if 0 < p < 1 and (word in ("p", "q") or "rate" in word or "drop" in word):
             yield from ((f"1 - {name}", 1 - p), (f"1 / (1 - {name})", 1 / (1 - p)))
-            if "keep" in name.lower():
-                yield from ((name, p), (f"1 / {name}", 1 / p))
+        if 0 < p < 1 and "keep" in word:
+            yield from ((name, p), (f"1 / {name}", 1 / p))
 
 
 def _powers(sizes: Mapping[str, float]) -> Iterator[tuple[str, float]]:

@@ -7,24 +7,26 @@ What no relation of its own entries explains (`relations`) is told apart by whic
     right at T = 1, many arrays wrong from T = 2       a recurrent gradient
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from refdope.checks.causes import CAUSES, Diagnosis, Wrong
+from refdope.checks.causes import CAUSES, INPUTS, Diagnosis, Wrong
 from refdope.checks.relations import of_array, unexplained
 from refdope.checks.report import Report
+from refdope.checks.shrink import Shrunk
 
-# by convention: what enters at the very bottom, so that all that flows back reaches it; and gains with their shifts
-INPUTS = ("x", "X", "input", "inputs")
-GAINS, SHIFTS = ("gamma", "gain", "scale"), ("beta", "bias", "shift")
+Look = Callable[[list[Wrong]], Mapping[str, Shrunk]]
+
+# by convention, gains and their shifts
+GAINS, SHIFTS = ("gamma", "gain", "scale", "g"), ("beta", "bias", "shift")
 
 
 def conclude(
-    findings: list[Diagnosis], wrongs: list[Wrong], right: list[str], cases: Mapping[str, Report]
+    findings: list[Diagnosis], wrongs: list[Wrong], right: list[str], look: Look, cases: Mapping[str, Report]
 ) -> Diagnosis | None:
     """Choose what the error most likely is: by the calls, by the smallest size that shows it, by the arrays."""
-    here = of_all(wrongs, right)
+    here = of_all(wrongs, right, look)
     if findings:
         first = min(findings, key=_rank)
         if here is None or _rank(first) <= _rank(here):
@@ -67,17 +69,21 @@ def _recurrent(found: Diagnosis | None, right: str, wrong: str, arrays: Iterable
     )
 
 
-def of_all(wrongs: list[Wrong], right: list[str]) -> Diagnosis | None:
-    """Conclude from which arrays and blocks are wrong, and from how each of them is."""
+def of_all(wrongs: list[Wrong], right: list[str], look: Look) -> Diagnosis | None:
+    """Conclude from which arrays and blocks are wrong, from how each of them is, and from how they are near zero."""
     if not wrongs:
         return None
     each = [of_array(w) for w in wrongs]
     vague = [w for w, found in zip(wrongs, each, strict=True) if found.cause == "derivative"]
     pair, gate = _pair(vague, wrongs), _one_block(wrongs)
-    if pair or (gate and len(vague) == len(wrongs)):
-        return pair or gate
+    if pair:
+        return pair
+    if gate and len(vague) == len(wrongs):
+        return _near_zero(gate, look([w for w in wrongs if w.blocks]), wrongs)
     if len(vague) == len(wrongs) and right and (len(wrongs) == 1 or any(name in INPUTS for name in right)):
         return _own_product(wrongs, right)
+    if len(vague) == len(wrongs):
+        return _near_zero(unexplained(wrongs[0]), look(wrongs), wrongs)
     best = min(each, key=_rank)
     if gate and _rank(best) >= CAUSES.index("recurrent"):
         return gate
@@ -95,8 +101,9 @@ def _pair(vague: list[Wrong], wrongs: list[Wrong]) -> Diagnosis | None:
             continue
         rows = w.bad.reshape(shape[0], -1).any(1)  # (m, …) -> (m, rest)
         biases = {n: at.a for n, at in w.others.items() if n != w.name and at.a.shape == shape[:1] and at.a.any()}
-        if len(shape) == 1:
-            biases = {name: a for name, a in biases.items() if w.name in GAINS and name in SHIFTS}
+        biases = {
+            n: a for n, a in biases.items() if n not in GAINS and (len(shape) > 1 or (w.name in GAINS and n in SHIFTS))
+        }
         wrong = [name for name in biases if name in bad and np.any(bad[name] & rows)]
         if biases and not wrong and (len(shape) == 1 or not any(len(v.at.a.shape) == 1 for v in vague)):
             name = next(iter(biases))
@@ -122,6 +129,35 @@ def _one_block(wrongs: list[Wrong]) -> Diagnosis | None:
         f"{block!r} is the only block that is wrong, in {', '.join(hit)}, and by no constant factor",
         tuple(hit),
     )
+
+
+def _near_zero(found: Diagnosis, shrunk: Mapping[str, Shrunk], wrongs: list[Wrong]) -> Diagnosis:
+    """Tell a wrong derivative from a wrong term or operand by how the error changes when all parameters shrink."""
+    arrays = tuple(w.name for w in wrongs)
+    where = f"the gradient of {', '.join(arrays)}" if len(arrays) < 4 else f"the gradients of {len(arrays)} arrays"
+    if found.evidence.startswith("'"):
+        where = found.evidence.partition(" is ")[0].join(("block ", "")) + f" of {', '.join(found.arrays)}"
+    if not shrunk or max(w.at.error for w in wrongs) < 0.02:  # so near to right is hardly another operand
+        return Diagnosis(found.cause, found.text, found.evidence, arrays)
+    told = "; ".join(f"{name}: {_told(s)}" for name, s in list(shrunk.items())[:3])
+    evidence = f"with all parameters 1e-2 and 1e-3 times as large, {told}"
+    factors = [s.factor for s in shrunk.values() if s.by_factor]
+    steady = [s for s in shrunk.values() if s.steady]
+    if factors and all(abs(c + 1) < 0.02 for c in factors):
+        return Diagnosis("sign", f"the sign of a term is flipped, in {where}", evidence, arrays)
+    if (len(factors) > len(shrunk) / 2 or not steady) and (factors or all(s.falls > 50 for s in shrunk.values())):
+        text = f"a derivative of a non-linearity is left out, or a wrong one, in {where}"
+        return Diagnosis("derivative", text, evidence, arrays)
+    if steady and all(0.1 < s.factor < 0.8 for s in shrunk.values()):
+        return Diagnosis("term", f"a term is missing, in {where}", evidence, arrays)
+    text = f"a product with a wrong operand, or a path that is missing, in {where} or above"
+    return Diagnosis("operand", text, evidence, arrays)
+
+
+def _told(s: Shrunk) -> str:
+    if s.by_factor:
+        return f"a → {s.factor:.3g} n"
+    return "the error stays" if s.steady else f"the error falls {s.falls:.0f} times"
 
 
 def _own_product(wrongs: list[Wrong], right: list[str]) -> Diagnosis:

@@ -18,6 +18,7 @@ from refdope.checks.diagnosis import conclude
 from refdope.checks.numeric import LOW_PRECISION, TOLERANCE, Compared, Numeric, plan, sample
 from refdope.checks.oracles import EPS, Loss
 from refdope.checks.report import ArrayReport, Report, array_report
+from refdope.checks.shrink import shrink
 from refdope.checks.tree import Flat, flatten
 from refdope.checks.watch import numbers_of
 
@@ -100,7 +101,13 @@ def gradcheck(
     return Report(
         arrays,
         findings,
-        conclude(findings, list(wrongs.values()), [a.name for a in arrays if a.ok], others),
+        conclude(
+            findings,
+            list(wrongs.values()),
+            [a.name for a in arrays if a.ok],
+            lambda some: shrink(calls, {w.name: w.bad for w in some}) if all(w.whole for w in some) else {},
+            others,
+        ),
         [*numeric.remarks, *_limits_told(compared)],
         others,
         numeric.value,

@@ -151,7 +151,7 @@ class Numeric:
         was = {other: array.copy() for other, array in self.complex.arrays.items()}
         found = []
         for _ in range(3):
-            for other, array in self.complex.arrays.items():
+            for array in self.complex.arrays.values():
                 array *= 1 + 4 * EPS * self.rng.standard_normal(array.shape)
             found.append(complex_derivative(self.complex.entry(name, index)))
             for other, array in self.complex.arrays.items():

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from refdope.checks.causes import Diagnosis, Wrong, name_factor, parts, place
+from refdope.checks.causes import INPUTS, Diagnosis, Wrong, name_factor, parts, place
 from refdope.checks.tree import Array
 
 
@@ -67,6 +67,18 @@ def other_mask(w: Wrong) -> Diagnosis | None:
     )
 
 
+def leaking_slices(w: Wrong) -> Diagnosis | None:
+    """Find whole samples or steps of an input that the loss does not depend on, and that get a gradient."""
+    a, n = w.at.a, w.at.n
+    if w.name not in INPUTS or a.ndim < 2 or not w.whole:
+        return None
+    unused = (n == 0).all(-1) & (a != 0).any(-1)
+    if not unused.any():
+        return None
+    told = f"the numerical derivative is 0 in {int(unused.sum())} of {unused.size} rows, a is not"
+    return Diagnosis("mask", "samples or steps that are masked or padded are taken for real ones", told)
+
+
 def all_zero(w: Wrong) -> Diagnosis | None:
     """Find zeros where there should be a gradient: in the whole array, or in two entries at least."""
     if np.any(w.at.a[w.bad]) or (np.any(w.at.a) and w.bad.sum() < 2):
@@ -81,10 +93,14 @@ def sign(w: Wrong) -> Diagnosis | None:
 
 
 def transposed(w: Wrong) -> Diagnosis | None:
-    """Find a = nᵀ."""
-    a, n = w.at.a, w.at.n
-    square = a.ndim == 2 and a.shape[0] == a.shape[1] and w.whole
-    return Diagnosis("transpose", "transposed", "a = nᵀ, entry for entry") if square and w.alike(a, n.T) else None
+    """Find a = nᵀ, in the whole array or in each of the blocks that are wrong."""
+    if w.at.a.ndim != 2 or not w.whole:
+        return None
+    wrong = {name: index for name, index in w.blocks.items() if np.any(w.bad[index])} or {"": np.s_[:]}
+    pairs = [(w.at.a[index], w.at.n[index]) for index in wrong.values()]
+    if not all(a.ndim == 2 and a.shape[0] == a.shape[1] > 1 and w.alike(a, n.T) for a, n in pairs):
+        return None
+    return Diagnosis("transpose", "transposed", "a = nᵀ, entry for entry")
 
 
 def other_array(w: Wrong) -> Diagnosis | None:
@@ -122,6 +138,8 @@ def other_block(w: Wrong) -> Diagnosis | None:
         if not np.any(w.bad[index]):
             continue
         mine = w.at.a[index]
+        if mine.size < 2:
+            continue  # one number is easily like another
         for other, there in blocks.items():
             if other != name and np.any(w.at.n[there]) and w.alike(mine, w.at.n[there]):
                 copied[name] = other
@@ -207,12 +225,17 @@ def lost_invariance(w: Wrong) -> Diagnosis | None:
     a, n, x = w.at.a, w.at.n, w.param
     if a.ndim < 2 or not w.whole or a.size < 3 * max(a.shape):  # too few lines: it might be chance
         return None
+    whole_n, whole_a, size = (n * x).sum(), (a * x).sum(), np.abs(n * x).sum()
+    if abs(whole_n) < 1e-4 * size < 1e-3 * abs(whole_a):
+        text = "a path is missing, such as that through the length of a normalisation"
+        return Diagnosis("term", text, "a scale does not change the loss (n · x is 0), but a says that it does")
     for axis in range(a.ndim):
-        for change, along in (("shift", np.ones_like(x)), ("scale", x - x.mean(axis, keepdims=True))):
+        centred = x - x.mean(axis, keepdims=True)
+        for change, along in (("shift", np.ones_like(x)), ("scale", centred), ("scale", x)):
             size = np.abs(n * along).sum(axis) + 1e-300
             of_n, of_a = (np.abs((g * along).sum(axis)) / size for g in (n, a))
             if np.all(of_n < 0.02) and np.any(of_a > 0.1):
-                through = "mean or a sum" if change == "shift" else "variance"
+                through = "mean or a sum" if change == "shift" else "variance or the length"
                 return Diagnosis(
                     "term",
                     f"a path is missing, such as that through the {through} of a normalisation",
@@ -239,13 +262,14 @@ def lower_rank(w: Wrong) -> Diagnosis | None:
 
 def some_rows(w: Wrong) -> Diagnosis | None:
     """Find rows that are right beside rows that are wrong, where nobody named blocks."""
-    a, n = w.at.a, np.abs(np.nan_to_num(w.at.n))
-    if not a.ndim or w.blocks:
+    m = w.at.a.shape[0] if w.at.a.ndim else 0
+    if not m or w.blocks:
         return None
-    wrong, used = w.bad.reshape(len(a), -1).any(1), (n.reshape(len(a), -1) > 1e-3 * w.at.scale).any(1)
+    large = np.abs(np.nan_to_num(w.at.n)) > 1e-3 * w.at.scale
+    wrong, used = w.bad.reshape(m, -1).any(1), large.reshape(m, -1).any(1)  # (m, …) -> (m, rest)
     if not np.any(used & ~wrong):
         return None
-    told = f"a term is missing or left over in {int(wrong.sum())} of {len(wrong)} rows"
+    told = f"a term is missing or left over in {int(wrong.sum())} of {m} rows"
     return Diagnosis("term", told, "the other rows are right")
 
 
@@ -261,6 +285,7 @@ RELATIONS = (
     other_order,
     other_block,
     other_places,
+    leaking_slices,
     known_difference,
     whole_parts,
     lost_invariance,

@@ -15,17 +15,24 @@ import numpy as np
 from refdope.checks.tree import Array, Flat
 
 DEPTH = 4  # functions within functions, attributes of attributes
+CHANCE = object()  # stands for a random generator
+RANDOM = ("random", "rng", "default_rng", "rand", "randn", "shuffle", "permutation", "time")
 
 
-def read_by(*functions: Callable[..., Any]) -> dict[str, Any]:
-    """Return the arrays and numbers that functions read from closures, defaults, globals and bound objects."""
+def read_by(*functions: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
+    """Return the arrays and numbers that functions read from closures, defaults, globals and bound objects.
+
+    The second result is whether something random is among what they read.
+    """
     found: dict[str, Any] = {}
     seen: set[int] = set()
+    chance = False
     for function in functions:
         module = getattr(function, "__module__", None)
         for name, value in _leaves(function, "", module, seen, DEPTH):
+            chance |= value is CHANCE
             found.setdefault(name, value)
-    return found
+    return found, chance
 
 
 def arrays_of(found: Mapping[str, Any]) -> Flat:
@@ -50,6 +57,9 @@ def _leaves(value: Any, name: str, module: str | None, seen: set[int], depth: in
     if isinstance(value, np.ndarray | int | float | np.number):
         yield name, value
         return
+    if isinstance(value, np.random.Generator | np.random.RandomState):
+        yield name, CHANCE
+        return
     if depth == 0 or id(value) in seen:
         return
     seen.add(id(value))
@@ -70,11 +80,13 @@ def _parts(value: Any, module: str | None) -> Iterator[tuple[str, Any]]:
         yield from (("self", value.__self__), ("function", value.__func__))
     elif inspect.isfunction(value):
         if value.__module__ == module:  # not into NumPy
+            names = list(_names(value.__code__))
+            yield from (("random", np.random.RandomState()) for name in names if name in RANDOM)
             yield from zip(value.__code__.co_freevars, map(_content, value.__closure__ or ()), strict=True)
             yield from (
                 (k, p.default) for k, p in inspect.signature(value).parameters.items() if p.default is not p.empty
             )
-            yield from ((name, value.__globals__[name]) for name in _names(value.__code__) if name in value.__globals__)
+            yield from ((name, value.__globals__[name]) for name in names if name in value.__globals__)
     elif not isinstance(value, type) and not inspect.ismodule(value):
         attributes = getattr(value, "__dict__", {})
         yield from attributes.items()
