@@ -84,15 +84,23 @@ def by_matrix(model: LanguageModel) -> list[dict[str, Any]]:
 
 
 def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Lay out rows that share their keys as a Markdown table, the first column to the left, the others to the right."""
+    """Lay out rows that share their keys as a Markdown table, text to the left and numbers to the right."""
     rows = list(rows)
     names = list(rows[0])
-    cells = [names, *([str(row[name]) for name in names] for row in rows)]
-    widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
-    lines = ["| " + " | ".join(_pad(line, widths)) + " |" for line in cells]
-    rule = "|" + "|".join("-" * (w + 1) + ("-" if k == 0 else ":") for k, w in enumerate(widths)) + "|"
+    cells = [names, *([str(row[name]).replace("|", "\\|") for name in names] for row in rows)]
+    columns = list(zip(*cells, strict=True))
+    left = [k == 0 or not all(map(_number, column[1:])) for k, column in enumerate(columns)]
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        "| "
+        + " | ".join(c.ljust(w) if text else c.rjust(w) for c, w, text in zip(line, widths, left, strict=True))
+        + " |"
+        for line in cells
+    ]
+    rule = "|" + "|".join("-" * (w + 1) + ("-" if text else ":") for w, text in zip(widths, left, strict=True)) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def _pad(line: list[str], widths: list[int]) -> list[str]:
-    return [cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(line, widths, strict=True))]
+def _number(cell: str) -> bool:
+    """Whether a cell is a number, with or without a unit, or says that there is none."""
+    return not cell.strip(" -–—") or cell.lstrip("+-−~≤")[:1].isdigit()

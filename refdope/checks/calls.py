@@ -13,7 +13,7 @@ import numpy as np
 from refdope.checks.causes import Diagnosis
 from refdope.checks.numeric import COMPLEX, STENCIL, Compared, Numeric
 from refdope.checks.oracles import Loss, scalar
-from refdope.checks.tree import Array, Flat, flatten, rebuild
+from refdope.checks.tree import Flat, flatten, rebuild
 from refdope.checks.watch import arrays_of, changed, read_by, snapshot
 
 
@@ -186,7 +186,6 @@ def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) 
     try:
         asked = copied(flatten(calls.grads(there)))
         calls.put_back()
-        elsewhere = Numeric(calls.loss, there, seconds=seconds)
     except Exception:  # out of the domain of foreign code
         return []
     left = [n for n, g in asked.items() if g.dtype.kind == "c"]  # of a call with complex parameters
@@ -200,7 +199,7 @@ def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) 
     else:
         slow = len(new) * 100 * numeric.seconds > seconds  # then only what did not move is looked at
         suspects = [n for n in (same if slow else new) if n not in wrong]
-        found = [n for n in suspects if _wrong_there(elsewhere, n, new[n], rng)]
+        found = _wrong_there(calls.loss, there, {n: new[n] for n in suspects}, seconds, rng) if suspects else []
     if not found:
         return []
     told = "the same numbers at another point" if set(same) & set(found) else "right at one point, wrong at the next"
@@ -208,14 +207,20 @@ def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) 
     return [Diagnosis("stale", text, f"{', '.join(found)}: {told}", tuple(found))]
 
 
-def _wrong_there(elsewhere: Numeric, name: str, g: Array, rng: np.random.Generator) -> bool:
-    """Whether a few entries of a gradient are plainly wrong at another point."""
-    if not np.isfinite(g).all():
-        return False
-    chosen = rng.choice(g.size, min(g.size, 4), replace=False)
-    indices = [tuple(int(i) for i in np.unravel_index(k, g.shape)) for k in chosen]
-    at = elsewhere.entry_by_entry(name, g, {COMPLEX: 1e-5, STENCIL: 1e-4, "rounding": 100.0}, indices)
-    return bool(at.wrong.any())
+def _wrong_there(loss: Loss, there: Any, grads: Flat, seconds: float, rng: np.random.Generator) -> list[str]:
+    """Return the gradients of which a few entries are plainly wrong at another point."""
+    limits = {COMPLEX: 1e-5, STENCIL: 1e-4, "rounding": 100.0}
+    try:
+        numeric = Numeric(loss, there, seconds=seconds)
+    except ValueError:  # out of the domain of foreign code
+        return []
+    found = []
+    for name, g in grads.items():
+        chosen = rng.choice(g.size, min(g.size, 4), replace=False)
+        indices = [tuple(int(i) for i in np.unravel_index(k, g.shape)) for k in chosen]
+        if np.isfinite(g).all() and numeric.entry_by_entry(name, g, limits, indices).wrong.any():
+            found.append(name)
+    return found
 
 
 def number(value: Any) -> float:

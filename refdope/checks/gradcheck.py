@@ -90,7 +90,9 @@ def gradcheck(
         numeric.largest = max((float(np.abs(g).max(initial=0.0)) for g in calls.gradients.values()), default=0.0)
         compared = _compare(numeric, calls.gradients, _limits(tolerance, calls.itemsize), how, seconds)
         wrongs = _wrongs(compared, calls, blocks)
-        findings = calls.findings(compared) + stale(calls, numeric, list(wrongs), seconds)
+        findings = calls.findings(compared) + stale(
+            calls, numeric, list(wrongs), 0.0 if how == "directions" else seconds
+        )
     arrays = [array_report(name, at, blocks.get(name, {}), wrongs.get(name)) for name, at in compared.items()]
     arrays += [_not_compared(name, calls) for name in flat if name not in compared]
     arrays.sort(key=lambda a: (a.ok, -np.nan_to_num(a.error, nan=np.inf, posinf=np.inf)))

@@ -51,14 +51,12 @@ def check(m, T, B, seed=None):
 
     report = gradcheck(lambda p: passed(p)[0], m.params, lambda p: m.replace(p).backward(passed(p)[2]))
     assert report.ok, str(report)
-    assert {error.name for error in report.errors} == set(m.params)
+    assert {array.name for array in report.arrays} == set(m.params)
 
 
-@pytest.mark.parametrize("T", [3, 5])
-@pytest.mark.parametrize("B", [1, 3])
 @pytest.mark.parametrize("csr", [False, True])
-def test_gradients_of_the_whole_model_with_masks_on(T, B, csr):
-    check(model(cmr=CMR(0.3), dropout=0.3, csr=csr), T, B, seed=3)
+def test_gradients_of_the_whole_model_with_masks_on(csr):
+    check(model(cmr=CMR(0.3), dropout=0.3, csr=csr), 3, 3, seed=3)
 
 
 @pytest.mark.parametrize("kind", [Dense, LMF, HMD, None])
