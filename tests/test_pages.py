@@ -12,22 +12,57 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
+GRADCHECK = (ROOT / "docs" / "gradcheck.md").read_text()
+
+
+def examples(text):
+    """The Python examples of a page that print something, and what the page says they print."""
+    return re.findall(r"```python\n([^`]*?)```\s+```text\n(.*?)```", text, re.DOTALL)
+
+
+def same_report(shown, printed):
+    """Whether two reports say the same, but for times, numbers that are rounding, and the order of what is right."""
+    told = [
+        sorted(re.sub(r"[\d.]+e[+-]\d+|[\d.]+ s$", "#", line) for line in text.splitlines())
+        for text in (shown, printed)
+    ]
+    return told[0] == told[1]
+
+
+def run(code, page, capsys):
+    exec(compile(code, page, "exec"), {"__name__": "example"})
+    return capsys.readouterr().out
+
+
 def test_the_readmes_example_checks_a_derivative_in_ten_lines(capsys):
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    ((code, shown),) = examples(README)
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
-    exec(compile(code, "README.md", "exec"), {})
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "gradcheck: 7 arrays, all right"
-    shown = re.search(r"```text\n(.*?)```", README, re.DOTALL)[1].splitlines()
-    assert shown[0] == printed[0]
-    assert sorted(line.split()[1] for line in shown[1:]) == sorted(line.split()[1] for line in printed[1:])
+    printed = run(code, "README.md", capsys)
+    assert printed.startswith("gradcheck: 7 arrays, all right")
+    assert same_report(shown, printed), printed
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_the_checkers_page_shows_what_a_numpy_function_gives_and_the_readme_its_beginning(capsys):
+    code, shown = examples(GRADCHECK)[0]
+    printed = run(code, "docs/gradcheck.md", capsys)
+    assert same_report(shown, printed), printed
+    assert "off by the constant factor 5, which is axis 0 of x" in printed
+    assert shown.splitlines()[1:5] == README.split("most likely is:")[1].split("```")[1].splitlines()[2:6]
+
+
+@pytest.mark.torch
+def test_the_checkers_page_shows_what_a_torch_module_gives(capsys):
+    code, shown = examples(GRADCHECK)[1]
+    printed = run(code, "docs/gradcheck.md", capsys)
+    assert "4 arrays, all right" in printed
+    assert same_report(shown, printed), printed
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/gradcheck.md"])
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text()
     for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+        assert target.startswith("https://") or (ROOT / page).parent.joinpath(target).exists(), target
 
 
 def test_the_readmes_table_is_the_one_that_the_demo_wrote():

@@ -122,10 +122,11 @@ def constant_factor(w: Wrong) -> Diagnosis | None:
     dropout, named = name_factor(c, w.numbers)
     if np.count_nonzero(np.abs(n) > 1e-3 * w.at.scale) < 3 and not named:
         return None  # two numbers always have some ratio
-    told = f"a = {c:.6g} n at all {a.size} wrong entries" + (f", and {c:.6g} is {named}" if named else "")
+    told = f"a = {c:.6g} n at all {a.size} wrong entries"
+    text = f"{c:.4g}{f', which is {named}' if named else ''}"
     if dropout:
-        return Diagnosis("dropout", f"off by the factor {named}: a dropout that was not rescaled", told)
-    return Diagnosis("factor", f"off by the constant factor {named or f'{c:.6g}'}", told)
+        return Diagnosis("dropout", f"off by the factor {text}: a dropout that was not rescaled", told)
+    return Diagnosis("factor", f"off by the constant factor {text}", told)
 
 
 def other_block(w: Wrong) -> Diagnosis | None:

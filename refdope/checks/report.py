@@ -77,10 +77,10 @@ class ArrayReport:
         return f"{self.name}{at}{inside} is {self.analytic:+.6e}, should be {self.numeric:+.6e}"
 
     def __str__(self) -> str:
-        head = f"{'ok   ' if self.ok else 'WRONG'} {self.name:<20} {self.shape!s:<12} error {self.error:7.1e}"
+        head = f"{'ok   ' if self.ok else 'WRONG'} {self.name:<20} {self.shape!s:<12}"
         if self.ok:
-            return f"{head}  {'  '.join(f'{oracle} {error:.1e}' for oracle, error in self.errors.items())}"
-        lines = [f"{head}  {self.how_many}{f', {self.where}' if self.where else ''}"]
+            return f"{head} {'  '.join(f'{oracle} {error:.1e}' for oracle, error in sorted(self.errors.items()))}"
+        lines = [f"{head} error {self.error:.1e}, {self.how_many}{f', {self.where}' if self.where else ''}"]
         if self.looked:
             lines.append(f"      worst: {self.entry}")
         if self.diagnosis:
