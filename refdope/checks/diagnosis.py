@@ -79,14 +79,14 @@ def of_all(wrongs: list[Wrong], right: list[str], look: Look) -> Diagnosis | Non
     if pair:
         return pair
     if gate and len(vague) == len(wrongs):
-        return _near_zero(gate, look([w for w in wrongs if w.blocks]), wrongs)
+        return _near_zero(gate[1], look, gate[0])
     if len(vague) == len(wrongs) and right and (len(wrongs) == 1 or any(name in INPUTS for name in right)):
         return _own_product(wrongs, right)
     if len(vague) == len(wrongs):
-        return _near_zero(unexplained(wrongs[0]), look(wrongs), wrongs)
+        return _near_zero(wrongs, look)
     best = min(each, key=_rank)
     if gate and _rank(best) >= CAUSES.index("recurrent"):
-        return gate
+        return _near_zero(gate[1], look, gate[0])
     same = tuple(found.arrays[0] for found in each if found.cause == best.cause)
     more = f"the same in {', '.join(same)}" if len(same) > 1 else ""
     return Diagnosis(best.cause, f"{best.arrays[0]}: {best.text}", _both(best.evidence, more), same)
@@ -116,31 +116,28 @@ def _pair(vague: list[Wrong], wrongs: list[Wrong]) -> Diagnosis | None:
     return None
 
 
-def _one_block(wrongs: list[Wrong]) -> Diagnosis | None:
-    """See whether all arrays that have blocks are wrong in one and the same."""
-    hit = {w.name: [b for b, index in w.blocks.items() if np.any(w.bad[index])] for w in wrongs if len(w.blocks) > 1}
-    blocks = {tuple(found) for found in hit.values()}
-    if len(blocks) != 1 or len(next(iter(blocks))) != 1:
+def _one_block(wrongs: list[Wrong]) -> tuple[str, list[Wrong]] | None:
+    """Return the block in which alone all arrays that have blocks are wrong, and those arrays."""
+    having = [w for w in wrongs if len(w.blocks) > 1]
+    hit = {tuple(block for block, index in w.blocks.items() if np.any(w.bad[index])) for w in having}
+    if len(hit) != 1 or len(next(iter(hit))) != 1:
         return None
-    (block,) = next(iter(blocks))
-    return Diagnosis(
-        "derivative",
-        f"the derivative of block {block!r} is left out or a wrong one",
-        f"{block!r} is the only block that is wrong, in {', '.join(hit)}, and by no constant factor",
-        tuple(hit),
-    )
+    return next(iter(hit))[0], having
 
 
-def _near_zero(found: Diagnosis, shrunk: Mapping[str, Shrunk], wrongs: list[Wrong]) -> Diagnosis:
+def _near_zero(wrongs: list[Wrong], look: Look, block: str = "") -> Diagnosis:
     """Tell a wrong derivative from a wrong term or operand by how the error changes when all parameters shrink."""
     arrays = tuple(w.name for w in wrongs)
     where = f"the gradient of {', '.join(arrays)}" if len(arrays) < 4 else f"the gradients of {len(arrays)} arrays"
-    if found.evidence.startswith("'"):
-        where = found.evidence.partition(" is ")[0].join(("block ", "")) + f" of {', '.join(found.arrays)}"
+    seen = "no simple relation of a and n, and a derivative is what is forgotten most often"
+    if block:
+        where, seen = f"block {block!r} of {', '.join(arrays)}", f"{block!r} is the only block that is wrong"
+    shrunk = look(wrongs)
     if not shrunk or max(w.at.error for w in wrongs) < 0.02:  # so near to right is hardly another operand
-        return Diagnosis(found.cause, found.text, found.evidence, arrays)
+        text = f"a derivative of a non-linearity is left out, or a wrong one, in {where}"
+        return Diagnosis("derivative", text if block else f"{text} or above", seen, arrays)
     told = "; ".join(f"{name}: {_told(s)}" for name, s in list(shrunk.items())[:3])
-    evidence = f"with all parameters 1e-2 and 1e-3 times as large, {told}"
+    evidence = _both(seen if block else "", f"with all parameters 1e-2 and 1e-3 times as large, {told}")
     factors = [s.factor for s in shrunk.values() if s.by_factor]
     steady = [s for s in shrunk.values() if s.steady]
     if factors and all(abs(c + 1) < 0.02 for c in factors):

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from refdope.checks.oracles import Around, complex_derivative, steps_for, strictly_analytic, v_curve
 from refdope.checks.report import ArrayReport, Report
@@ -40,6 +41,8 @@ def _heat(axes: Axes, array: ArrayReport) -> None:
     colours = axes.figure.colorbar(image, ax=axes)
     colours.set_label("log₁₀ of |a - n| / max |n|")
     axes.set_title("error of every entry")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("column" if error.ndim > 1 else "entry")
     axes.set_ylabel("row" if error.ndim > 1 else "")
     for label, index in array.blocks.items():

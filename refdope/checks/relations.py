@@ -296,14 +296,13 @@ RELATIONS = (
 
 
 def unexplained(w: Wrong) -> Diagnosis:
-    """Return what is left where no relation holds."""
+    """Return what is left where no relation holds: a derivative is what most often goes wrong in this way."""
     where = place(w.bad, w.at.looked, w.blocks)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = (w.at.a / w.at.n)[w.bad & (np.abs(w.at.n) > 1e-3 * w.at.scale)]
     return Diagnosis(
         "derivative",
-        f"no simple relation{f', in {where}' if where else ''}: the derivative of a non-linearity left out or a wrong "
-        "one used, here or above",
+        f"no simple relation of a and n{f', in {where}' if where else ''}",
         f"a / n from {spread.min():.3g} to {spread.max():.3g}" if spread.size else "n is about 0",
         (w.name,),
     )

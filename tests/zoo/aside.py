@@ -1,4 +1,4 @@
-"""A third of all bugs, unlike the others in what is wrong, for judging a checker whose author has seen those."""
+"""Bugs unlike those of shown.py and kept.py in what is wrong, for judging a checker whose author has seen those."""
 
 from functools import partial
 

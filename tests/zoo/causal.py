@@ -28,10 +28,8 @@ def problem(bug="", T=4, D=5, d=3, M=2):
         x, (Q, K, V, P) = params["x"], forward(params)
         du = dy @ params["Wo"].T
         dP, dV = du @ V.T, (P if bug == "P for Pᵀ" else P.T) @ du
-        if bug == "diagonal":
-            dS = P * (1 - P) * dP
-        else:
-            dS = P * (dP - np.sum(P * dP, axis=1, keepdims=True))
+        through_sum = P * dP if bug == "diagonal" else np.sum(P * dP, axis=1, keepdims=True)
+        dS = P * (dP - through_sum)
         dS = dS / np.sqrt(d)
         dQ, dK = dS @ K, dS.T @ Q
         if bug == "√d twice":

@@ -1,8 +1,8 @@
 """Two plain RNN layers, dropout between them, and a path around the second.
 
 h1 = RNN(x), h2 = RNN(keep∘h1 / (1 - p)), y = h1 + h2          x (T, B, D), keep (B, H), h1, h2, y (T, B, H)
-RNN: h_t = tanh(x_t Wx + h_{t-1} Wh + b)         Wx1 (D, H), Wx2, Wh1, Wh2 (H, H), b1, b2 (H,);  h0 zero
-loss = Σ dy∘y, dy fixed
+RNN: h_t = tanh(x_t Wx + h_{t-1} Wh + b)         Wx1 (D, H), Wx2, Wh1, Wh2 (H, H), b1, b2 (H,)
+loss = Σ dy∘y, dy and h0 (2, B, H) fixed
 """
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy as np
 from tests.zoo.base import over_steps, uniform
 
 
-def forward(params, keep, p):
+def forward(params, h0, keep, p):
     """The inputs and the states of each layer."""
     inputs, layers = params["x"], []
-    for k in "12":
-        hs = [np.zeros(keep.shape)]
+    for k, start in zip("12", h0):
+        hs = [start]
         for x_t in inputs:
             hs.append(np.tanh(x_t @ params["Wx" + k] + hs[-1] @ params["Wh" + k] + params["b" + k]))
         layers.append((inputs, np.stack(hs)))
@@ -22,8 +22,8 @@ def forward(params, keep, p):
     return layers
 
 
-def backward(params, keep, p, dy, bug=""):
-    layers = forward(params, keep, p)
+def backward(params, h0, keep, p, dy, bug=""):
+    layers = forward(params, h0, keep, p)
     grads, upstream, left = {}, dy, np.zeros(keep.shape)
     for k in "21":
         inputs, hs = layers[int(k) - 1]
@@ -56,13 +56,14 @@ def problem(bug="", B=2, D=3, H=4, p=0.3):
         for k, width in (("1", D), ("2", H)):
             params |= {"Wx" + k: uniform(rng, width, H), "Wh" + k: uniform(rng, H, H), "b" + k: uniform(rng, H)}
         keep, dy = np.array([[1.0, 1, 0, 1], [0, 1, 1, 1]]), uniform(rng, T, B, H)
+        h0 = uniform(rng, 2, B, H)
 
         def loss(params):
-            (_, h1), (_, h2) = forward(params, keep, p)
+            (_, h1), (_, h2) = forward(params, h0, keep, p)
             return np.sum(dy * (h1[1:] + h2[1:]))
 
         def grads(params):
-            return backward(params, keep, p, dy, bug)
+            return backward(params, h0, keep, p, dy, bug)
 
         return loss, params, grads
 

@@ -1,8 +1,8 @@
 """An encoder and a decoder, both plain RNNs: the decoder starts from the encoder's last state.
 
 h_t = tanh(x_t Wx + h_{t-1} Wh + b)      x of the encoder and `words`, those of the decoder, (T, B, D)
-Wx_enc, Wx_dec (D, H), Wh_enc, Wh_dec (H, H), b_enc, b_dec (H,);  the encoder's h0 is zero
-loss = Σ dy∘h of the decoder, dy (T, B, H) and words fixed
+Wx_enc, Wx_dec (D, H), Wh_enc, Wh_dec (H, H), b_enc, b_dec (H,)
+loss = Σ dy∘h of the decoder, dy (T, B, H), words and the encoder's h0 (B, H) fixed
 """
 
 import numpy as np
@@ -37,17 +37,17 @@ def problem(bug="", B=2, D=3, H=4):
         params = {"x": uniform(rng, T, B, D)}
         for part in ("enc", "dec"):
             params |= {"Wx_" + part: uniform(rng, D, H), "Wh_" + part: uniform(rng, H, H), "b_" + part: uniform(rng, H)}
-        words, dy = uniform(rng, T, B, D), uniform(rng, T, B, H)
+        words, h0, dy = uniform(rng, T, B, D), uniform(rng, B, H), uniform(rng, T, B, H)
         kept: dict = {}
 
         def forward(params):
-            encoder = run(params, "enc", params["x"], np.zeros((B, H)))
+            encoder = run(params, "enc", params["x"], h0)
             if bug == "encoded once":
                 encoder = kept.setdefault("encoder", encoder)
             return encoder, run(params, "dec", words, encoder[-1])
 
         def loss(params):
-            start = run(params, "enc", params["x"], np.zeros((B, H)))[-1]
+            start = run(params, "enc", params["x"], h0)[-1]
             return np.sum(dy * np.stack(run(params, "dec", words, start)[1:]))
 
         def grads(params):
