@@ -29,7 +29,6 @@ CAUSES = (
     "zero",
     "factor",
     "recurrent",
-    "operand",
     "term",
     "derivative",
 )
@@ -50,12 +49,15 @@ class Diagnosis:
     evidence : str
     arrays : tuple of str
         Where it was seen.
+    sure : bool
+        Whether it was seen by a relation that hardly holds by chance, though its cause is one of the vaguer ones.
     """
 
     cause: str
     text: str
     evidence: str = ""
     arrays: tuple[str, ...] = ()
+    sure: bool = False
 
     def __str__(self) -> str:
         return f"{self.text}{f' ({self.evidence})' if self.evidence else ''}"

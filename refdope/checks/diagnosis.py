@@ -3,8 +3,11 @@
 What no relation of its own entries explains (`relations`) is told apart by which arrays, blocks and sizes are wrong:
 
     one block, in all arrays that have it              the derivative of that gate's non-linearity
-    weights whose bias is right                        the operand of their own product
+    weights whose bias is right                        a wrong operand of their own product
     right at T = 1, many arrays wrong from T = 2       a recurrent gradient
+
+A product with a wrong operand is a term that is missing and another that is left over; numbers alone do not tell the
+two apart, and both are called a wrong term.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from refdope.checks.causes import CAUSES, INPUTS, Diagnosis, Wrong
-from refdope.checks.relations import of_array, unexplained
+from refdope.checks.relations import SOME_ROWS, of_array, unexplained
 from refdope.checks.report import Report
 from refdope.checks.shrink import Shrunk
 
@@ -43,20 +46,23 @@ def conclude(
     if found.cause == "zero" and here and here.cause != "zero" and one:
         return Diagnosis("term", here.text, _both(f"at {labels[k]} there is none at all", here.evidence), found.arrays)
     if one and len(later) > 2 and _vague(found):
-        return Diagnosis(
-            "recurrent",
-            f"what is handed to the step before is wrong: at {labels[k]} {case.wrong[0]}, later all that it reaches",
-            f"at {labels[-1]} {', '.join(later)} are wrong; {found.text}",
-            tuple(case.wrong),
-        )
+        text = f"what is handed to the step before is wrong: at {labels[k]} {case.wrong[0]}, later all that it reaches"
+        return Diagnosis("recurrent", text, f"at {labels[-1]} {', '.join(later)} are wrong", tuple(case.wrong))
     if k == 0:
         return Diagnosis(found.cause, found.text, _both(found.evidence, f"already at {labels[0]}"), found.arrays)
-    if not one and _vague(found):
+    if not one and _vague(found) and _may_be_recurrent(labels[k], case):
         return _recurrent(found, labels[k - 1], labels[k], case.wrong)
-    evidence = _both(found.evidence, f"right at {labels[0]}")
-    if found.cause == "operand" and all(len(a.shape) == 1 for a in case.arrays if not a.ok):  # a bias is a mere sum
-        return Diagnosis("term", f"{case.wrong[0]}: not all terms of the sum are there", evidence, found.arrays)
-    return Diagnosis(found.cause, found.text, evidence, found.arrays)
+    return Diagnosis(found.cause, found.text, _both(found.evidence, f"right at {labels[0]}"), found.arrays)
+
+
+def _may_be_recurrent(label: str, case: Report) -> bool:
+    """Whether the input's gradient at the last step is right, as far as that can be seen: no recurrence reaches it."""
+    T = int("".join(filter(str.isdigit, label)) or 0)
+    for array in case.arrays:
+        if array.name in INPUTS and array.compared is not None and not array.ok and T in array.shape:
+            steps = [k for k, size in enumerate(array.shape) if size == T]
+            return any(not array.compared.wrong.take(-1, axis).any() for axis in steps)
+    return True
 
 
 def _recurrent(found: Diagnosis | None, right: str, wrong: str, arrays: Iterable[str]) -> Diagnosis:
@@ -82,6 +88,12 @@ def of_all(wrongs: list[Wrong], right: list[str], look: Look) -> Diagnosis | Non
         return _near_zero(gate[1], look, gate[0])
     if len(vague) == len(wrongs) and right and (len(wrongs) == 1 or any(name in INPUTS for name in right)):
         return _own_product(wrongs, right)
+    units = [found for w, found in zip(wrongs, each, strict=True) if w.at.a.ndim == 1 and found.evidence == SOME_ROWS]
+    if len(vague) == len(wrongs) and units:
+        text = (
+            f"the derivative of a non-linearity that is off in some units, such as a ReLU, above {units[0].arrays[0]}"
+        )
+        return Diagnosis("derivative", text, f"{units[0].text}, {units[0].evidence}", tuple(w.name for w in wrongs))
     if len(vague) == len(wrongs):
         return _near_zero(wrongs, look)
     best = min(each, key=_rank)
@@ -108,7 +120,7 @@ def _pair(vague: list[Wrong], wrongs: list[Wrong]) -> Diagnosis | None:
         if biases and not wrong and (len(shape) == 1 or not any(len(v.at.a.shape) == 1 for v in vague)):
             name = next(iter(biases))
             return Diagnosis(
-                "operand",
+                "term",
                 f"{w.name}: a product with a wrong operand",
                 f"{name} is right in the same rows: what flows back to both is right, and what it multiplies is not",
                 (w.name,),
@@ -145,10 +157,8 @@ def _near_zero(wrongs: list[Wrong], look: Look, block: str = "") -> Diagnosis:
     if (len(factors) > len(shrunk) / 2 or not steady) and (factors or all(s.falls > 50 for s in shrunk.values())):
         text = f"a derivative of a non-linearity is left out, or a wrong one, in {where}"
         return Diagnosis("derivative", text, evidence, arrays)
-    if steady and all(0.1 < s.factor < 0.8 for s in shrunk.values()):
-        return Diagnosis("term", f"a term is missing, in {where}", evidence, arrays)
-    text = f"a product with a wrong operand, or a path that is missing, in {where} or above"
-    return Diagnosis("operand", text, evidence, arrays)
+    text = f"a term is missing, or made with a wrong operand, in {where} or above"
+    return Diagnosis("term", text, evidence, arrays)
 
 
 def _told(s: Shrunk) -> str:
@@ -174,7 +184,7 @@ def _own_product(wrongs: list[Wrong], right: list[str]) -> Diagnosis:
         text = f"{names[0]}: one of the paths by which it acts on the loss is missing or counted twice"
         return Diagnosis("term", text, told, names)
     text = f"{', '.join(names)}: a product with a wrong operand, such as the state of another step or a stale value"
-    return Diagnosis("operand", text, f"what flows back is right, for {told}", names)
+    return Diagnosis("term", text, f"what flows back is right, for {told}", names)
 
 
 def _rank(found: Diagnosis) -> int:
@@ -182,7 +192,7 @@ def _rank(found: Diagnosis) -> int:
 
 
 def _vague(found: Diagnosis | None) -> bool:
-    return found is not None and found.cause != "factor" and _rank(found) >= CAUSES.index("zero")
+    return found is not None and not found.sure and found.cause != "factor" and _rank(found) >= CAUSES.index("zero")
 
 
 def _both(*texts: str) -> str:

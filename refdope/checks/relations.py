@@ -17,6 +17,8 @@ import numpy as np
 from refdope.checks.causes import INPUTS, Diagnosis, Wrong, name_factor, parts, place
 from refdope.checks.tree import Array
 
+SOME_ROWS = "the other rows are right"
+
 
 def of_array(wrong: Wrong) -> Diagnosis:
     """Return the most specific relation that the wrong entries of an array keep."""
@@ -25,7 +27,7 @@ def of_array(wrong: Wrong) -> Diagnosis:
         if found:
             where = place(wrong.bad, wrong.at.looked, wrong.blocks)
             text = f"{found.text}{f', in {where}' if where else ''}"
-            return Diagnosis(found.cause, text, found.evidence, (wrong.name,))
+            return Diagnosis(found.cause, text, found.evidence, (wrong.name,), found.sure)
     return unexplained(wrong)
 
 
@@ -189,15 +191,18 @@ def other_places(w: Wrong) -> Diagnosis | None:
 
 def known_difference(w: Wrong) -> Diagnosis | None:
     """Find what is missing: a multiple of the parameter, or of another array's gradient."""
+    if w.bad.sum() < 3:
+        return None  # few numbers are easily a multiple of others
     gap = np.where(np.isnan(w.at.n), 0, w.at.n - w.at.a)
     c = ratio(gap, w.param)
     if c and w.alike(gap, c * w.param):
         evidence = f"n - a = {c:.6g} × the parameter; weight decay?"
-        return Diagnosis("term", "a multiple of the parameter itself is missing", evidence)
+        return Diagnosis("term", "a multiple of the parameter itself is missing", evidence, sure=True)
     for name, n in w.alike_others():
         c = ratio(gap, n) if n.shape == gap.shape else 0
         if c and w.alike(gap, c * n):
-            return Diagnosis("term", f"{c:.4g} × the gradient of {name} is missing", "n - a is a multiple of it")
+            text = f"{c:.4g} × the gradient of {name} is missing"
+            return Diagnosis("term", text, "n - a is a multiple of it", sure=True)
     return None
 
 
@@ -212,8 +217,8 @@ def whole_parts(w: Wrong) -> Diagnosis | None:
             continue
         told = f"n - a is whole multiples of 1 / {N}"
         if abs(gap.sum()) < 1e-9 and abs(w.at.n.sum()) < 1e-9:
-            return Diagnosis("operand", "other targets than the loss's", f"{told}, and a sums to 0 as n does")
-        return Diagnosis("term", "the targets are left out, or some of them", f"{told}; of a softmax's targets?")
+            return Diagnosis("term", "other targets than the loss's", f"{told}, and a sums to 0 as n does", sure=True)
+        return Diagnosis("term", "the targets are left out, or some of them", f"{told}; a softmax's?", sure=True)
     return None
 
 
@@ -270,8 +275,10 @@ def some_rows(w: Wrong) -> Diagnosis | None:
     wrong, used = w.bad.reshape(m, -1).any(1), large.reshape(m, -1).any(1)  # (m, …) -> (m, rest)
     if not np.any(used & ~wrong):
         return None
-    told = f"a term is missing or left over in {int(wrong.sum())} of {m} rows"
-    return Diagnosis("term", told, "the other rows are right")
+    told = f"{int(wrong.sum())} of {m} rows"
+    if not w.alone:  # units that are wrong where a ReLU was off for some sample
+        return Diagnosis("derivative", f"no simple relation of a and n in {told}", SOME_ROWS)
+    return Diagnosis("term", f"a term is missing or left over in {told}", SOME_ROWS)
 
 
 RELATIONS = (

@@ -40,7 +40,7 @@ ASIDE = [
     Bug(
         "coupled LSTM: dc carried without the forgetting",
         "students' code",
-        ("recurrent", "operand"),
+        ("recurrent", "term"),
         ("Wx", "Wh", "b"),
         partial(peephole.coupled, "dc whole"),
     ),
@@ -61,7 +61,7 @@ ASIDE = [
     Bug(
         "GRU, reset after: reset gate's gradient takes h instead of its product with Wh",
         "students' code",
-        ("operand",),
+        ("term",),
         ("Wx", "Wh", "bx", "bh"),
         partial(resetafter.problem, "h for u"),
     ),
@@ -139,7 +139,7 @@ ASIDE = [
     Bug(
         "character RNN: targets of the step before",
         "students' code",
-        ("operand",),
+        ("term",),
         ("Wxh", "Whh", "Why", "bh", "by"),
         partial(charrnn.problem, "targets of the step before"),
     ),
@@ -244,7 +244,7 @@ ASIDE = [
     Bug(
         "COO: gradient of the values for the transposed product",
         "jax #40625",
-        ("operand", "transpose"),
+        ("term", "transpose"),
         ("values",),
         partial(products.coo, "as for x Wᵀ"),
     ),
@@ -286,7 +286,7 @@ ASIDE = [
     Bug(
         "entropy: labels that are not smoothed used in the backward",
         "students' code",
-        ("operand",),
+        ("term",),
         ("x", "W", "b"),
         partial(losses.entropy, "hard", smoothing=0.2),
     ),
@@ -343,7 +343,7 @@ ASIDE = [
     Bug(
         "attention of several heads: heads reshaped without being transposed",
         "students' code",
-        ("order", "operand"),
+        ("order", "term"),
         ("Wq", "x"),
         partial(heads.problem, "heads reshaped"),
     ),

@@ -9,7 +9,7 @@ import numpy as np
 # fmt: off
 CAUSES = (
     "sign", "factor", "dropout", "transpose", "order", "other array", "zero", "term", "derivative",
-    "recurrent", "operand", "mask", "accumulated", "mutated", "random", "stale",
+    "recurrent", "mask", "accumulated", "mutated", "random", "stale",
     "dtype", "shape", "missing", "nan",
 )
 # fmt: on

@@ -54,7 +54,7 @@ KEPT = [
     Bug(
         "LSTM: dWh uses the state after the step, h[0] being the initial one",
         "nicklashansen/rnn_lstm_from_scratch",
-        ("operand",),
+        ("term",),
         ("Wh",),
         partial(lstm.problem, "h of this step"),
     ),
@@ -90,14 +90,14 @@ KEPT = [
     Bug(
         "LSTM, two layers: gates of the lower one overwritten by the upper one's",
         "",
-        ("operand",),
+        ("term",),
         ("Wx1", "Wh1", "b1"),
         partial(lstm.two_layers, "gates of layer 2"),
     ),
     Bug(
         "LSTM, two layers: dWx of the upper one uses the input of the lower one",
         "mxnet PR #18203",
-        ("operand",),
+        ("term",),
         ("Wx2",),
         partial(lstm.two_layers, "input of layer 1"),
     ),
@@ -118,14 +118,14 @@ KEPT = [
     Bug(
         "GRU: candidate's dWh uses h instead of r∘h",
         "students' code",
-        ("operand",),
+        ("term",),
         ("Wh",),
         partial(rnn.gru, "h without r"),
     ),
     Bug(
         "Kronecker: roles of the factors exchanged in dx",
         "pylops #125",
-        ("operand",),
+        ("term",),
         ("x",),
         partial(kronecker.problem, "B⊗A", A=(3, 3), B=(3, 3)),
     ),
@@ -165,14 +165,14 @@ KEPT = [
     Bug(
         "softmax: input tokens used as targets",
         "students' code",
-        ("operand",),
+        ("term",),
         ("E", "W", "b"),
         partial(softmax.problem, "tokens"),
     ),
     Bug(
         "softmax: global target read instead of the argument",
         "numpy-tutorials",
-        ("stale", "operand"),
+        ("stale", "term"),
         ("E", "W", "b"),
         partial(softmax.problem, "global target"),
     ),
@@ -236,7 +236,7 @@ KEPT = [
     Bug(
         "attention: keys get dS Q instead of dSᵀ Q",
         "students' code",
-        ("operand", "transpose"),
+        ("term", "transpose"),
         ("Wk",),
         partial(attention.problem, "dS for dSᵀ"),
     ),
@@ -285,7 +285,7 @@ KEPT = [
     Bug(
         "batch norm: running mean instead of the batch's",
         "students' code",
-        ("operand",),
+        ("term",),
         ("gamma", "x"),
         partial(convolution.batch_norm, "running mean"),
     ),

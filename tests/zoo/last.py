@@ -41,7 +41,7 @@ LAST = [
     Bug(
         "captions: c instead of tanh(c) at the output gate",
         "students' code",
-        ("operand",),
+        ("term",),
         ("Wx", "Wh", "b"),
         partial(captions.problem, "c for tanh(c)"),
     ),
@@ -69,7 +69,7 @@ LAST = [
     Bug(
         "captions: dc carried is what came in, without what this step adds",
         "students' code",
-        ("recurrent", "operand"),
+        ("recurrent", "term"),
         ("Wx", "Wh", "b"),
         partial(captions.problem, "dc_next for dc"),
     ),
@@ -239,7 +239,7 @@ LAST = [
     Bug(
         "translation: decoder's dWh takes the encoder's states",
         "students' code",
-        ("operand",),
+        ("term",),
         ("Wh_dec",),
         partial(translation.problem, "encoder's states"),
     ),
@@ -267,7 +267,7 @@ LAST = [
     Bug(
         "network: first layer's ReLU asks the second layer's z",
         "students' code",
-        ("operand", "derivative"),
+        ("term", "derivative"),
         ("W1", "b1", "x"),
         partial(network.problem, "slope of layer 2"),
     ),
@@ -344,7 +344,7 @@ LAST = [
     Bug(
         "convolution of pictures: dx with the kernel turned",
         "students' code",
-        ("operand",),
+        ("term",),
         ("x",),
         partial(images.convolution, "k turned"),
     ),
@@ -372,7 +372,7 @@ LAST = [
     Bug(
         "batch norm by channels: gain forgotten in dx",
         "students' code",
-        ("operand", "factor"),
+        ("term", "factor"),
         ("x",),
         partial(images.batch_norm, "no gamma"),
     ),
@@ -386,7 +386,7 @@ LAST = [
     Bug(
         "causal attention: dV takes P instead of its transpose",
         "students' code",
-        ("operand", "transpose"),
+        ("term", "transpose"),
         ("Wv", "x"),
         partial(causal.problem, "P for Pᵀ"),
     ),
@@ -407,7 +407,7 @@ LAST = [
     Bug(
         "three Kronecker factors: the first one's gradient takes the product with it",
         "students' code",
-        ("operand",),
+        ("term",),
         ("A",),
         partial(adapters.three, "A's own product"),
     ),

@@ -25,7 +25,7 @@ SHOWN = [
     Bug(
         "LSTM: dc carried through the input gate instead of the forget gate",
         "",
-        ("operand", "recurrent"),
+        ("term", "recurrent"),
         ("Wx", "Wh", "b", "c0"),
         partial(lstm.problem, "dc through i"),
     ),
@@ -61,14 +61,14 @@ SHOWN = [
     Bug(
         "LSTM: forget gate's gradient uses the cell after the step",
         "students' code",
-        ("operand",),
+        ("term",),
         ("Wx", "Wh", "b"),
         partial(lstm.problem, "c of this step"),
     ),
     Bug(
         "LSTM: gates i and f recomputed with the bias of o",
         "numpy-ml #42",
-        ("operand",),
+        ("term",),
         ("Wx", "Wh", "b"),
         partial(lstm.problem, "bias of o in i and f"),
     ),
@@ -146,7 +146,7 @@ SHOWN = [
     Bug(
         "RNN: dh carried through Wh instead of its transpose",
         "students' code",
-        ("recurrent", "operand"),
+        ("recurrent", "term"),
         ("Wx", "Wh", "b"),
         partial(rnn.plain, "Wh not transposed"),
     ),
@@ -154,14 +154,14 @@ SHOWN = [
     Bug(
         "RNN: tanh's derivative at the state before the step",
         "students' code",
-        ("derivative", "operand"),
+        ("derivative", "term"),
         ("Wx", "Wh", "b"),
         partial(rnn.plain, "slope at h before"),
     ),
     Bug(
         "RNN, bidirectional: dx written over dy before the other direction has used it",
         "mxnet PR #18203",
-        ("operand",),
+        ("term",),
         ("Wx_left", "Wh_left", "b_left"),
         partial(rnn.bidirectional, "dx over dy"),
     ),
@@ -189,7 +189,7 @@ SHOWN = [
     Bug(
         "Kronecker: x reshaped by columns for dA and dB",
         "students' code",
-        ("operand", "order"),
+        ("term", "order"),
         ("A", "B"),
         partial(kronecker.problem, "x by columns"),
     ),
@@ -210,7 +210,7 @@ SHOWN = [
     Bug(
         "Kronecker: dx uses A instead of its transpose",
         "students' code",
-        ("operand", "transpose"),
+        ("term", "transpose"),
         ("x",),
         partial(kronecker.problem, "A not transposed", A=(3, 3)),
     ),
@@ -246,7 +246,7 @@ SHOWN = [
     Bug(
         "overlay: the structure's row mask used for the overlay",
         "",
-        ("operand", "mask"),
+        ("term", "mask"),
         ("E",),
         partial(overlay.doped, "r1 for r2"),
     ),
@@ -342,7 +342,7 @@ SHOWN = [
     Bug(
         "dropout: dW2 uses h before dropout",
         "students' code",
-        ("operand",),
+        ("term",),
         ("W2",),
         partial(dropout.problem, "h before dropout"),
     ),
@@ -377,7 +377,7 @@ SHOWN = [
     Bug(
         "MLP: W2 updated before the gradient of the layer below uses it",
         "students' code",
-        ("mutated", "operand"),
+        ("mutated", "term"),
         (),
         partial(dropout.problem, "updated before use"),
     ),
@@ -447,7 +447,7 @@ SHOWN = [
     Bug(
         "layer norm: gain's gradient uses the input that is not normalised",
         "students' code",
-        ("operand",),
+        ("term",),
         ("gamma",),
         partial(attention.layer_norm, "gamma times u"),
     ),

@@ -56,7 +56,11 @@ def flat(problem: Problem) -> tuple[Callable, Callable, np.ndarray]:
         given = problem.grads(params(vector)) if callable(problem.grads) else problem.grads
         return np.concatenate([np.asarray(given[name], np.float64).ravel() for name in shapes])
 
-    return lambda vector: problem.loss(params(vector)), gradient, np.concatenate([np.ravel(a) for a in problem.params.values()])
+    return (
+        lambda vector: problem.loss(params(vector)),
+        gradient,
+        np.concatenate([np.ravel(a) for a in problem.params.values()]),
+    )
 
 
 def says_scipy(problem: Problem) -> str:
