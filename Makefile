@@ -22,14 +22,14 @@ test: .venv/.tests
 	$(BIN)/ruff check refdope tests
 	$(BIN)/ruff format --check refdope tests
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --cov
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --cov --numprocesses auto --dist worksteal
 	$(BIN)/coverage report --include='refdope/structures/*,refdope/layers/*,refdope/models/*' --fail-under=100
 
 test-slow: .venv/.tests
-	$(BIN)/python -m pytest -m slow
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses auto
 
 test-torch: .venv/.torch
-	$(BIN)/python -m pytest -m torch tests
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m torch --numprocesses auto tests
 
 zoo: .venv/.torch
 	$(BIN)/python -m tests.zoo.table figures

@@ -29,7 +29,7 @@ def test_every_bug_is_found_where_it_is_and_something_is_said_of_it(bug):
     assert "WRONG" in found._repr_html_()
 
 
-@pytest.mark.parametrize(("name", "least"), [("shown", 0.9), ("kept", 0.9), ("aside", 0.85), ("last", 0.0)])
+@pytest.mark.parametrize(("name", "least"), [("shown", 0.9), ("kept", 0.9), ("aside", 0.89), ("last", 0.9)])
 def test_most_causes_are_named(name, least):
     named = [report(bug.name).diagnosis.cause in bug.cause for bug in SETS[name]]
     assert sum(named) >= least * len(named), f"{sum(named)} of {len(named)}"
