@@ -138,7 +138,7 @@ class Report:
         verdict = f"{len(self.wrong)} of {count} arrays WRONG" if self.wrong else f"{count} arrays, all right"
         if not self.wrong and not self.ok:
             verdict = f"{count} arrays right at this point, but WRONG all the same"
-        asked = list(dict.fromkeys(oracle for array in self.arrays for oracle in array.errors))
+        asked = sorted({oracle for array in self.arrays for oracle in array.errors})
         by = " and ".join(asked) or "no oracle asked"
         return f"gradcheck: {verdict}; loss {self.value:.6g}; {by}; {self.seconds:.2g} s"
 

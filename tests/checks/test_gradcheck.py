@@ -326,6 +326,26 @@ def test_large_arrays_are_tested_along_directions_and_one_wrong_entry_is_located
     assert report.diagnosis.cause == "sign"
 
 
+@pytest.mark.slow
+def test_a_million_parameters_get_their_verdict_in_ten_seconds_and_a_wrong_entry_is_located(monkeypatch):
+    model = LanguageModel.for_compression(1500, 256, Dense, 1, np.random.default_rng(0), embedding_std=0.5)
+    assert sum(a.size for a in model.params.values()) > 1_000_000
+    report = check_model(model, 10, 8)
+    assert report.ok
+    assert report.seconds < 10
+    backward = LanguageModel.backward
+
+    def one_wrong(self, cache, d_loss=1.0):
+        found = backward(self, cache, d_loss)
+        found["layers.0.Wh.W"][17, 33] *= -1
+        return found
+
+    monkeypatch.setattr(LanguageModel, "backward", one_wrong)
+    report = check_model(model, 10, 8)
+    assert report.wrong == ["layers.0.Wh.W"]
+    assert (report.worst.index, report.diagnosis.cause) == ((17, 33), "sign")
+
+
 def test_code_that_is_not_analytic_is_tested_along_directions_by_differences():
     x = {"x": np.linspace(0.5, 2, 400), "y": np.linspace(-2, -0.5, 300)}
 
