@@ -36,6 +36,8 @@ def backward(p, labels, reg, bug=""):
     grads = {"x": dcentred - dcentred.mean(axis=0)}
     for k, below, d in (("1", centred, dz1), ("2", h1, dz2), ("3", h2, dscores)):
         dW = below.T @ d
+        if bug == "W2 transposed" and k == "2":
+            dW = dW.T
         if bug == "weights / N":
             dW = dW / N
         grads["W" + k] = dW + (2 * reg if bug == "2 reg" else reg) * p["W" + k]

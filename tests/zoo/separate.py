@@ -29,7 +29,7 @@ def backward(p, h0, dy, bug=""):
         x_t, h, (z, r, n) = p["x"][:, t], hs[t], gates[t]
         dh = dy[:, t] + dh_next
         dn = dh * (1 - z) * (1 - n**2)
-        drh = dn @ p["Un"].T
+        drh = dn @ (p["Un"] if bug == "through Un itself" else p["Un"].T)
         dz = dh * (n - h if bug == "n - h" else h - n)
         if bug != "no slope of z":
             dz = dz * z * (1 - z)

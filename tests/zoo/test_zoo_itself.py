@@ -7,26 +7,39 @@ import pytest
 from tests.zoo import (
     ASIDE,
     CAUSES,
+    FRESH,
     KEPT,
     LAST,
     SHOWN,
     adapters,
     attention,
+    bilstm,
+    blocks,
     captions,
     causal,
+    cbow,
+    charlstm,
     charrnn,
+    classifier,
     columns,
+    concatgru,
     convolution,
     distances,
     dopedcell,
     dropout,
+    factored,
+    feedback,
+    forecast,
     gates,
     heads,
+    hybrid,
     images,
     kronecker,
+    laststate,
     layers,
     losses,
     lstm,
+    memory,
     network,
     norms,
     overlay,
@@ -37,15 +50,18 @@ from tests.zoo import (
     resetafter,
     residual,
     rnn,
+    scores,
     sentiment,
     separate,
     skipgram,
     softmax,
+    stacked,
+    strided,
     translation,
 )
 
-HIDDEN = {"kept": KEPT, "aside": ASIDE, "last": LAST}
-BUGS = SHOWN + KEPT + ASIDE + LAST
+HIDDEN = {"kept": KEPT, "aside": ASIDE, "last": LAST, "fresh": FRESH}
+BUGS = SHOWN + KEPT + ASIDE + LAST + FRESH
 IDS = [b.name for b in SHOWN] + [f"{which} {k}" for which, bugs in HIDDEN.items() for k in range(len(bugs))]
 RIGHT = {
     "LSTM": lstm.problem,
@@ -120,6 +136,31 @@ RIGHT = {
     "adapter": adapters.adapter,
     "CSR, any order": adapters.csr,
     "dropped entries": adapters.entries,
+    "forecasting LSTM": forecast.problem,
+    "character LSTM": charlstm.problem,
+    "RNN, last state": laststate.problem,
+    "GRU on [h, x]": concatgru.problem,
+    "LSTM, both ways": bilstm.problem,
+    "LSTM, stacked": stacked.problem,
+    "RNN that reads its output": feedback.problem,
+    "RNN of low rank": factored.problem,
+    "classifier by columns": classifier.problem,
+    "word from its neighbours": cbow.problem,
+    "word from its neighbours, padded": lambda: cbow.problem(padded=True),
+    "word from its neighbours, dropped": lambda: cbow.problem(dropped=True),
+    "softmax of scores": scores.softmax,
+    "softmax of scores, large": lambda: scores.softmax(large=True),
+    "distillation": scores.distilled,
+    "triplet": scores.triplet,
+    "GELU": blocks.gelu,
+    "layer norm of sequences": blocks.layer_norm,
+    "batch norm, step by step": blocks.batch_norm,
+    "attention to a memory": memory.product,
+    "attention to a memory, square": lambda: memory.product(d=4),
+    "additive attention": memory.additive,
+    "strided convolution": strided.problem,
+    "hybrid": hybrid.hybrid,
+    "Kronecker, formed": hybrid.formed,
 }
 
 
@@ -207,7 +248,7 @@ def test_bugs_are_told_by_unique_names_and_known_causes():
     counts = Counter(cause for bug in BUGS for cause in bug.cause)
     assert counts.keys() == set(CAUSES)
     assert min(counts.values()) >= 2
-    for bugs in (ASIDE, LAST):
+    for bugs in (ASIDE, LAST, FRESH):
         assert {cause for bug in bugs for cause in bug.cause} == set(CAUSES)
     numbers = {len(bug.cause) for bug in BUGS}
     assert numbers == {1, 2}

@@ -17,7 +17,7 @@ def run(params, part, inputs, start):
     return hs
 
 
-def back(params, part, inputs, hs, before, dy, dh_next):
+def back(params, part, inputs, hs, before, dy, dh_next, carried=True):
     """The gradients of one part, and of its first state; `before` are the states that dWh is made of."""
     grads = {name + part: np.zeros_like(params[name + part]) for name in ("Wx_", "Wh_", "b_")}
     dx = np.zeros_like(inputs)
@@ -27,7 +27,7 @@ def back(params, part, inputs, hs, before, dy, dh_next):
         grads["Wx_" + part] += inputs[t].T @ dz
         grads["Wh_" + part] += before[t].T @ dz
         grads["b_" + part] += dz.sum(axis=0)
-        dh_next = dz @ params["Wh_" + part].T
+        dh_next = dz @ params["Wh_" + part].T if carried else np.zeros_like(dh_next)
     return grads, dx, dh_next
 
 
@@ -54,7 +54,8 @@ def problem(bug="", B=2, D=3, H=4):
             encoder, decoder = forward(params)
             before = encoder if bug == "encoder's states" else decoder
             of_decoder, _, dstart = back(params, "dec", words, decoder, before, dy, np.zeros((B, H)))
-            of_encoder, dx, _ = back(params, "enc", params["x"], encoder, encoder, np.zeros_like(dy), dstart)
+            carried = bug != "not back in the encoder"
+            of_encoder, dx, _ = back(params, "enc", params["x"], encoder, encoder, np.zeros_like(dy), dstart, carried)
             return {"x": dx} | of_encoder | of_decoder
 
         return loss, params, grads
