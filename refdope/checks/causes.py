@@ -51,6 +51,8 @@ class Diagnosis:
         Where it was seen.
     sure : bool
         Whether it was seen by a relation that hardly holds by chance, though its cause is one of the vaguer ones.
+    or_else : str
+        The cause that is the next likely, where numbers tell the two apart by a hint only.
     """
 
     cause: str
@@ -58,6 +60,12 @@ class Diagnosis:
     evidence: str = ""
     arrays: tuple[str, ...] = ()
     sure: bool = False
+    or_else: str = ""
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The most likely cause, and the next, if there is one."""
+        return (self.cause, self.or_else) if self.or_else else (self.cause,)
 
     def __str__(self) -> str:
         return f"{self.text}{f' ({self.evidence})' if self.evidence else ''}"

@@ -11,14 +11,17 @@ two apart, and both are called a wrong term.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from refdope.checks.causes import CAUSES, INPUTS, Diagnosis, Wrong
-from refdope.checks.relations import SOME_ROWS, of_array, unexplained
-from refdope.checks.report import Report
+from refdope.checks.relations import SOME_ROWS, of_array
+from refdope.checks.report import ArrayReport, Report
 from refdope.checks.shrink import Shrunk
 
+# a / n near zero, of what is written for σ' = ¼ or tanh' = 1: left out, the other's, of σ instead of z, s, twice, …
+DERIVATIVES = (0.0, 1 / 16, 1 / 4, 0.94, 2.0, 3.0, 4.0, 16.0)
 Look = Callable[[list[Wrong]], Mapping[str, Shrunk]]
 
 # by convention, gains and their shifts
@@ -43,16 +46,24 @@ def conclude(
     if found is None:
         return None
     one, later = len(case.wrong) == 1, reports[-1].wrong
-    if found.cause == "zero" and here and here.cause != "zero" and one:
+    if here and k == 0 and all(_nothing(a) for a in case.arrays if not a.ok) and not all(map(_all_nothing, wrongs)):
         return Diagnosis("term", here.text, _both(f"at {labels[k]} there is none at all", here.evidence), found.arrays)
     if one and len(later) > 2 and _vague(found):
         text = f"what is handed to the step before is wrong: at {labels[k]} {case.wrong[0]}, later all that it reaches"
         return Diagnosis("recurrent", text, f"at {labels[-1]} {', '.join(later)} are wrong", tuple(case.wrong))
     if k == 0:
-        return Diagnosis(found.cause, found.text, _both(found.evidence, f"already at {labels[0]}"), found.arrays)
+        return replace(found, evidence=_both(found.evidence, f"already at {labels[0]}"))
     if not one and _vague(found) and _may_be_recurrent(labels[k], case):
         return _recurrent(found, labels[k - 1], labels[k], case.wrong)
-    return Diagnosis(found.cause, found.text, _both(found.evidence, f"right at {labels[0]}"), found.arrays)
+    return replace(found, evidence=_both(found.evidence, f"right at {labels[0]}"))
+
+
+def _nothing(array: ArrayReport) -> bool:
+    return array.compared is not None and not np.any(array.compared.a)
+
+
+def _all_nothing(w: Wrong) -> bool:
+    return not np.any(w.at.a)
 
 
 def _may_be_recurrent(label: str, case: Report) -> bool:
@@ -72,6 +83,7 @@ def _recurrent(found: Diagnosis | None, right: str, wrong: str, arrays: Iterable
         f"right at {right} and wrong from {wrong}: a recurrent gradient is not carried, or overwritten before its use",
         f"wrong are {', '.join(names)}{f'; {found.text}' if found else ''}",
         names,
+        or_else=found.cause if found else "",
     )
 
 
@@ -93,7 +105,8 @@ def of_all(wrongs: list[Wrong], right: list[str], look: Look) -> Diagnosis | Non
         text = (
             f"the derivative of a non-linearity that is off in some units, such as a ReLU, above {units[0].arrays[0]}"
         )
-        return Diagnosis("derivative", text, f"{units[0].text}, {units[0].evidence}", tuple(w.name for w in wrongs))
+        evidence = f"{units[0].text}, {units[0].evidence}"
+        return Diagnosis("derivative", text, evidence, tuple(w.name for w in wrongs), or_else="term")
     if len(vague) == len(wrongs):
         return _near_zero(wrongs, look)
     best = min(each, key=_rank)
@@ -105,26 +118,19 @@ def of_all(wrongs: list[Wrong], right: list[str], look: Look) -> Diagnosis | Non
 
 
 def _pair(vague: list[Wrong], wrongs: list[Wrong]) -> Diagnosis | None:
-    """Look for weights whose bias is right, in the same block at least: dz is right, and what it multiplies is not."""
+    """Look for weights whose bias is right, for the same units at least: dz is right, and what it multiplies is not."""
     bad = {w.name: w.bad for w in wrongs}
     for w in vague:
-        shape = w.at.a.shape
-        if w.name in INPUTS or not shape:
+        gain, shape = w.name in GAINS, w.at.a.shape
+        if w.name in INPUTS or len(shape) != (1 if gain else 2) or any(v.at.a.ndim == 1 and v is not w for v in vague):
             continue
-        rows = w.bad.reshape(shape[0], -1).any(1)  # (m, …) -> (m, rest)
-        biases = {n: at.a for n, at in w.others.items() if n != w.name and at.a.shape == shape[:1] and at.a.any()}
-        biases = {
-            n: a for n, a in biases.items() if n not in GAINS and (len(shape) > 1 or (w.name in GAINS and n in SHIFTS))
-        }
-        wrong = [name for name in biases if name in bad and np.any(bad[name] & rows)]
-        if biases and not wrong and (len(shape) == 1 or not any(len(v.at.a.shape) == 1 for v in vague)):
-            name = next(iter(biases))
-            return Diagnosis(
-                "term",
-                f"{w.name}: a product with a wrong operand",
-                f"{name} is right in the same rows: what flows back to both is right, and what it multiplies is not",
-                (w.name,),
-            )
+        for axis in range(len(shape)):  # units are rows, (m, n), or columns, (n, m)
+            units = w.bad.any(1 - axis) if len(shape) == 2 else w.bad
+            for name, other in w.others.items():
+                mate = name in SHIFTS if gain else name not in GAINS
+                if mate and other.a.shape == units.shape and other.a.any() and not np.any(bad.get(name, False) & units):
+                    told = f"{name} is right in the same units: what flows back is right, what it multiplies is not"
+                    return Diagnosis("term", f"{w.name}: a product with a wrong operand", told, (w.name,))
     return None
 
 
@@ -147,18 +153,20 @@ def _near_zero(wrongs: list[Wrong], look: Look, block: str = "") -> Diagnosis:
     shrunk = look(wrongs)
     if not shrunk or max(w.at.error for w in wrongs) < 0.02:  # so near to right is hardly another operand
         text = f"a derivative of a non-linearity is left out, or a wrong one, in {where}"
-        return Diagnosis("derivative", text if block else f"{text} or above", seen, arrays)
+        return Diagnosis("derivative", text if block else f"{text} or above", seen, arrays, or_else="term")
     told = "; ".join(f"{name}: {_told(s)}" for name, s in list(shrunk.items())[:3])
     evidence = _both(seen if block else "", f"with all parameters 1e-2 and 1e-3 times as large, {told}")
     factors = [s.factor for s in shrunk.values() if s.by_factor]
     steady = [s for s in shrunk.values() if s.steady]
+    of_derivatives = [c for c in factors if any(abs(c - known) < 0.02 for known in DERIVATIVES)]
     if factors and all(abs(c + 1) < 0.02 for c in factors):
         return Diagnosis("sign", f"the sign of a term is flipped, in {where}", evidence, arrays)
-    if (len(factors) > len(shrunk) / 2 or not steady) and (factors or all(s.falls > 50 for s in shrunk.values())):
+    by_factor = len(of_derivatives) > len(shrunk) / 2 or (of_derivatives and not steady)
+    if by_factor or (not factors and all(s.falls > 30 for s in shrunk.values())):
         text = f"a derivative of a non-linearity is left out, or a wrong one, in {where}"
-        return Diagnosis("derivative", text, evidence, arrays)
+        return Diagnosis("derivative", text, evidence, arrays, or_else="term")
     text = f"a term is missing, or made with a wrong operand, in {where} or above"
-    return Diagnosis("term", text, evidence, arrays)
+    return Diagnosis("term", text, evidence, arrays, or_else="derivative")
 
 
 def _told(s: Shrunk) -> str:
@@ -170,16 +178,11 @@ def _told(s: Shrunk) -> str:
 def _own_product(wrongs: list[Wrong], right: list[str]) -> Diagnosis:
     """Conclude from one wrong array, or from a right gradient of the input, that what flows back is right.
 
-    Then only the array's own product can be wrong: n = dzᵀ X with another X. Unless a has the same row space as n, so
-    that X was right and dz was not; and what flows back to an input is a sum over the paths on which it acts.
+    Then only the array's own product can be wrong: n = dzᵀ X with another X; and what flows back to an input is a sum
+    over the paths on which it acts.
     """
-    w, names = wrongs[0], tuple(w.name for w in wrongs)
-    a, n = w.at.a, w.at.n
+    names = tuple(w.name for w in wrongs)
     told = f"{', '.join(right[:4])}{', …' if len(right) > 4 else ''} {'is' if len(right) == 1 else 'are'} right"
-    if len(wrongs) == 1 and a.ndim == 2 and not np.isnan(n).any():
-        rank, both = w.rank(n), w.rank(np.vstack([a, n]))
-        if both == rank < min(n.shape):
-            return unexplained(w)
     if names[0] in INPUTS:
         text = f"{names[0]}: one of the paths by which it acts on the loss is missing or counted twice"
         return Diagnosis("term", text, told, names)

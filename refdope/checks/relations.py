@@ -257,10 +257,10 @@ def lower_rank(w: Wrong) -> Diagnosis | None:
         return None
     rows = w.bad.any(1)  # the others may be products of something else
     of_a, of_n, of_gap = (w.rank(x[rows]) for x in (a, n, n - a))
-    if of_a < of_n:
+    if w.alone and of_a < of_n:  # if others are wrong too, it may be narrow elsewhere
         text = "terms of a sum are missing: `=` where `+=` should be, or only one step or row was taken"
         return Diagnosis("term", text, f"a has rank {of_a}, n has rank {of_n}")
-    if w.alone and rows.all() and of_gap < of_n:  # if others are wrong too, it may be narrow elsewhere
+    if w.alone and rows.all() and of_gap < of_n:
         text = "a term of a sum is missing or left over"
         return Diagnosis("term", text, f"n - a has rank {of_gap}, n has rank {of_n}")
     return None

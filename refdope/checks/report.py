@@ -145,7 +145,7 @@ class Report:
     def __str__(self) -> str:
         lines = [self.head]
         if self.diagnosis:
-            lines += [f"most likely: [{self.diagnosis.cause}] {self.diagnosis.text}"]
+            lines += [f"most likely: [{', else '.join(self.diagnosis.causes)}] {self.diagnosis.text}"]
             lines += [f"      seen by: {self.diagnosis.evidence}"] if self.diagnosis.evidence else []
         lines += [f"also: [{found.cause}] {found}" for found in self.findings if found is not self.diagnosis]
         lines += map(str, self.arrays)
