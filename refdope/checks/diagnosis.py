@@ -162,7 +162,7 @@ def _near_zero(wrongs: list[Wrong], look: Look, block: str = "") -> Diagnosis:
     if factors and all(abs(c + 1) < 0.02 for c in factors):
         return Diagnosis("sign", f"the sign of a term is flipped, in {where}", evidence, arrays)
     by_factor = len(of_derivatives) > len(shrunk) / 2 or (of_derivatives and not steady)
-    if by_factor or (not factors and all(s.falls > 30 for s in shrunk.values())):
+    if by_factor or (not factors and not steady and np.median([s.falls for s in shrunk.values()]) > 30):
         text = f"a derivative of a non-linearity is left out, or a wrong one, in {where}"
         return Diagnosis("derivative", text, evidence, arrays, or_else="term")
     text = f"a term is missing, or made with a wrong operand, in {where} or above"
