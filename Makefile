@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-slow test-torch zoo format clean
+.PHONY: help demo test test-slow test-torch zoo bench bench-quick format clean
 
 help:
 	@echo "make demo       train one language model five ways, side by side (two minutes); results in figures/"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-slow  the tests that take long"
 	@echo "make test-torch every derivative against PyTorch's autograd, and the checker on a PyTorch module"
 	@echo "make zoo        what gradcheck, torch, SciPy and autograd say of 117 wrong backward passes; figures/zoo.md"
+	@echo "make bench      time this package against its peers; benchmarks/results/ (bench-quick: one minute)"
 	@echo "make format     format the code"
 	@echo "make clean      remove .venv and caches"
 
@@ -19,8 +20,8 @@ demo: .venv/.runs
 	$(BIN)/python -m refdope demo
 
 test: .venv/.tests
-	$(BIN)/ruff check refdope tests
-	$(BIN)/ruff format --check refdope tests
+	$(BIN)/ruff check refdope tests benchmarks
+	$(BIN)/ruff format --check refdope tests benchmarks
 	$(BIN)/mypy
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --cov --numprocesses auto --dist worksteal
 	$(BIN)/coverage report --include='refdope/structures/*,refdope/layers/*,refdope/models/*' --fail-under=100
@@ -34,9 +35,15 @@ test-torch: .venv/.torch
 zoo: .venv/.torch
 	$(BIN)/python -m tests.zoo.table figures
 
+bench: .venv/.bench
+	$(BIN)/python -m benchmarks
+
+bench-quick: .venv/.bench
+	$(BIN)/python -m benchmarks --quick
+
 format: .venv/.tests
-	$(BIN)/ruff check --fix refdope tests
-	$(BIN)/ruff format refdope tests
+	$(BIN)/ruff check --fix refdope tests benchmarks
+	$(BIN)/ruff format refdope tests benchmarks
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage *.egg-info
@@ -54,6 +61,11 @@ clean:
 # what other frameworks say
 .venv/.torch: tests/torch/requirements.txt .venv/.tests
 	$(PIP) install --quiet --constraint requirements.txt --requirement tests/torch/requirements.txt
+	@touch $@
+
+# the peers of the benchmarks
+.venv/.bench: benchmarks/requirements.txt .venv/.runs
+	$(PIP) install --quiet --constraint requirements.txt --requirement benchmarks/requirements.txt
 	@touch $@
 
 $(BIN)/python:

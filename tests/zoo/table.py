@@ -31,9 +31,9 @@ verdict to the reader; the others say yes or no. "Names first" counts the bugs w
 bug, is the one that refdope's report calls the most likely, "or second" those for which it is the one it adds.
 
 The sets differ in when the diagnoses learnt from them: from `shown` from the start; `kept`, `aside`, `last` and `fresh`
-were each diagnosed once, and learnt from after that; at that first sight 36 of 46, 42 of 58, 46 of 60 and 50 of 60 causes
-were named right. Of the wrong names of the first three 5, 2 and 6 took a missing term for one made with a wrong operand
-or the other way round; the two have been one cause since, because gradients alone hardly tell them apart. `unseen` was
+were each diagnosed once, and learnt from after that; at that first sight 36 of 46, 42 of 58, 46 of 60 and 50 of 60
+causes were named right. Of the wrong names of the first three 5, 2 and 6 took a missing term for one with a wrong
+operand or the other way round; the two have been one cause since: gradients alone hardly tell them apart. `unseen` was
 diagnosed once, after the last change to the diagnoses: it says what to expect of a bug that nobody has tried.
 """
 

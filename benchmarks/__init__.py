@@ -1,0 +1,1 @@
+"""Measurements of this package against its peers; never imported by it."""

@@ -1,0 +1,42 @@
+"""One contender in a process of its own, `python -m benchmarks.worker WORK NAME`, told what to do line by line.
+
+It answers "ready" once its step is made, and then to every line: "check FILE" writes what the step computes, "go SECONDS"
+runs the step for about so long and answers with the time of each run.
+"""
+
+import json
+import sys
+import warnings
+from time import perf_counter
+
+import numpy as np
+
+from benchmarks.contenders import MAKERS
+from benchmarks.works import Work
+
+
+def main() -> None:
+    """Serve one contender."""
+    warnings.simplefilter("ignore")
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # what a peer prints is no answer
+    given = json.loads(sys.argv[1])
+    work = Work(**given | {"shape": tuple(given["shape"])})
+    step = MAKERS[work.kind][sys.argv[2]](work)
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        command, argument = line.split(maxsplit=1)
+        if command == "check":
+            np.savez(argument.strip(), **step())
+            print("done", file=answers, flush=True)
+        else:
+            times, end = [], perf_counter() + float(argument)
+            while not times or perf_counter() < end:
+                start = perf_counter()
+                step()
+                times.append(perf_counter() - start)
+            print(json.dumps(times), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
