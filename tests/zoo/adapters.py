@@ -82,6 +82,8 @@ def csr(bug="", N=3):
     def grads(params):
         columns = indices[np.lexsort((indices, rows))] if bug == "columns sorted" else indices
         dvalues = np.sum(dy[:, rows] * params["x"][:, columns], axis=0)
+        if bug == "float32":
+            dvalues = dvalues.astype(np.float32)
         return {"x": dy @ dense(params["values"]), "values": dvalues}
 
     return Problem(loss, params, grads)

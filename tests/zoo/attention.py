@@ -48,6 +48,8 @@ def backward(params, dy, eps, bug=""):
     du = norm.pop("u")
     dP, dV = du @ V.T, P.T @ du
     dS = P * (dP - np.sum(P * dP, axis=0 if bug == "sum by columns" else 1, keepdims=True))
+    if bug == "sum without P":
+        dS = P * (dP - dP.sum(axis=1, keepdims=True))
     if bug == "no sum":
         dS = P * dP
     if bug != "no √d":

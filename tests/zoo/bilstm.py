@@ -38,7 +38,10 @@ def problem(bug="", B=2, D=3, H=3, K=2):
             grad = {"x": np.zeros_like(params["x"]), "Wo": np.einsum("tbh,tbk->hk", h, dy) / T}
             dh = dy @ params["Wo"].T / T
             for (way, order), of in zip(WAYS.items(), (dh[..., :H], dh[..., H:])):
-                one_way = backward(*found[way], of[order], dc_end)
+                cut = "dh not carried" if bug == "not carried on the way back" and way == "left" else ""
+                one_way = backward(*found[way], of[order], dc_end, cut)
+                if bug == "x =":
+                    grad["x"][:] = 0
                 grad["x"] += one_way["x"] if bug == "x left reversed" else one_way["x"][order]
                 grad |= {f"{name}_{way}": one_way[name] for name in ("Wx", "Wh", "b")}
             return grad

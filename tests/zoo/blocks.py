@@ -52,13 +52,15 @@ def layer_norm(bug="", B=2, T=3, D=4, eps=1e-3):
         du = dy * params["gamma"]
         dx = du - du.mean(axis=-1, keepdims=True) - unit * np.mean(du * unit, axis=-1, keepdims=True)
         dgamma = np.sum(dy * unit, axis=0 if bug == "batch only" else (0, 1))
-        return {"x": dx / std + dy, "gamma": dgamma, "beta": dy.sum(axis=(0, 1))}
+        dbeta = None if bug == "no beta" else dy.sum(axis=(0, 1))
+        return {"x": dx / std + dy, "gamma": dgamma, "beta": dbeta}
 
     return Problem(loss, params, grads)
 
 
 def batch_norm(bug="", N=5, D=3, eps=1e-3):
     rng = np.random.default_rng(612)
+    kept: dict = {}
     params = {"x": uniform(rng, N, D) + 0.5, "gamma": uniform(rng, D), "beta": uniform(rng, D)}
     dy = uniform(rng, N, D)
 
@@ -73,6 +75,8 @@ def batch_norm(bug="", N=5, D=3, eps=1e-3):
 
     def grads(params):
         xmu, std, unit = steps(params)
+        if bug == "std of the first call":
+            std = kept.setdefault("std", std)
         dunit = dy * params["gamma"]
         dvar = -np.sum(dunit * xmu, axis=0) / std**3 / 2
         dxmu = dunit / std + 2 / N * xmu * dvar

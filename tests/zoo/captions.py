@@ -27,7 +27,8 @@ def forward(p, tokens):
     return hs, cs, gates, np.stack(hs[1:], axis=1) @ p["Wv"] + p["bv"]
 
 
-def backward(p, tokens, targets, mask, bug=""):
+def backward(p, tokens, targets, mask, words, bug=""):
+    """`words` are the embedded tokens, (B, T, D)."""
     hs, cs, gates, scores = forward(p, tokens)
     (B, T), V = tokens.shape, len(p["bv"])
     grads = {name: np.zeros_like(value) for name, value in p.items()}
@@ -37,7 +38,10 @@ def backward(p, tokens, targets, mask, bug=""):
         dscores *= mask[..., None]
     if bug == "B twice":
         dscores /= B
-    grads["Wv"] += np.einsum("bth,btv->hv", np.stack(hs[1:], axis=1), dscores)
+    if bug == "Wv (V, H)":
+        grads["Wv"] = np.einsum("bth,btv->vh", np.stack(hs[1:], axis=1), dscores)
+    else:
+        grads["Wv"] += np.einsum("bth,btv->hv", np.stack(hs[1:], axis=1), dscores)
     grads["bv"] += dscores.sum(axis=(0, 1))
     dhs = dscores @ p["Wv"].T
     dh_next, dc_next = np.zeros_like(hs[0]), np.zeros_like(hs[0])
@@ -49,16 +53,20 @@ def backward(p, tokens, targets, mask, bug=""):
         dc = dc_next + dh * o * (1 - tanh_c**2)
         di = dc * g * (i * (i - 1) if bug == "i (i - 1)" else i * (1 - i))
         df = dc * cs[t] * f * (1 - f)
-        do = dh * (cs[t + 1] if bug == "c for tanh(c)" else tanh_c) * o * (1 - o)
+        do = dh * (cs[t + 1] if bug == "c for tanh(c)" else tanh_c)
+        if bug != "no slope of o":
+            do = do * o * (1 - o)
         dz = np.concatenate([di, df, do, dc * i * (1 - g**2)], axis=1)
         np.add.at(grads["E"], tokens[:, t], dz @ p["Wx"].T)
-        grads["Wx"] += p["E"][tokens[:, t]].T @ dz
+        grads["Wx"] += words[:, t].T @ dz
         grads["Wh"] += hs[t].T @ dz
         grads["b"] += dz.sum(axis=0)
         dh_next = dz @ p["Wh"].T
         dc_next = (dc_next if bug == "dc_next for dc" else dc) * f
     if bug == "h0 not returned":
         dh_next = np.zeros_like(dh_next)
+    if bug == "empty word zeroed":
+        p["E"][0] = 0
     return grads | {"Wp": p["x"].T @ dh_next, "bp": dh_next.sum(axis=0), "x": dh_next @ p["Wp"].T}
 
 
@@ -71,6 +79,7 @@ def problem(bug="", F=3, V=5, D=2, H=4):
         params |= {"Wv": uniform(rng, H, V), "bv": uniform(rng, V)}
         tokens, targets = CAPTIONS[:, :T], CAPTIONS[:, 1 : T + 1]
         mask = (targets != 0) * 1.0
+        kept: dict = {}
 
         def loss(params):
             scores = forward(params, tokens)[-1]
@@ -78,7 +87,10 @@ def problem(bug="", F=3, V=5, D=2, H=4):
             return np.sum(mask * (np.log(np.exp(scores).sum(axis=2)) - chosen)) / B
 
         def grads(params):
-            return backward(params, tokens, targets, mask, bug)
+            words = params["E"][tokens]
+            if bug == "embedded once":
+                words = kept.setdefault("words", words)
+            return backward(params, tokens, targets, mask, words, bug)
 
         return loss, params, adding(grads) if bug == "adds" else grads
 

@@ -34,7 +34,8 @@ def problem(bug="", T=4, D=5, d=3, M=2):
         dQ, dK = dS @ K, dS.T @ Q
         if bug == "√d twice":
             dQ, dK = dQ / np.sqrt(d), dK / np.sqrt(d)
-        dx = dy + dQ @ params["Wq"].T + dK @ params["Wk"].T + dV @ params["Wv"].T
+        around = np.zeros_like(dy) if bug == "not around" else dy
+        dx = around + dQ @ params["Wq"].T + dK @ params["Wk"].T + dV @ params["Wv"].T
         return {"x": dx, "Wq": x.T @ dQ, "Wk": x.T @ dK, "Wv": x.T @ dV, "Wo": (P @ V).T @ dy}
 
     return Problem(loss, params, grads)

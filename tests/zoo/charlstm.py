@@ -52,8 +52,9 @@ def backward(p, inputs, targets, h0, c0, bug=""):
             if bug == "bo of each column" and gate == "o":
                 grads["bo"] = grads["bo"] + d
             else:
-                grads["b" + gate] += d.sum(axis=1, keepdims=True)
-        dv = sum(p["W" + gate].T @ d for gate, d in dz.items())
+                grads["b" + gate] += (d.mean if bug == "biases mean" else d.sum)(axis=1, keepdims=True)
+        through = "fio" if bug == "not through Wc" else "fico"
+        dv = sum(p["W" + gate].T @ dz[gate] for gate in through)
         dh_next = dv[V:] if bug == "as if x came first" else dv[:H]
         if bug != "dc not carried":
             dc_next = dc * f
@@ -69,6 +70,7 @@ def problem(bug="", H=3, V=5):
         inputs, targets = TEXT[:T], TEXT[1 : T + 1]
         B = inputs.shape[1]
         h0, c0 = uniform(rng, H, B), uniform(rng, H, B)
+        kept = {name: np.zeros_like(params[name]) for name in params if name[0] == "W"}
 
         def loss(params):
             total = 0
@@ -77,7 +79,12 @@ def problem(bug="", H=3, V=5):
             return total / B
 
         def grads(params):
-            return backward(params, inputs, targets, h0, c0, bug)
+            grad = backward(params, inputs, targets, h0, c0, bug)
+            if bug == "matrices kept":
+                for name, total in kept.items():
+                    total += grad[name]
+                    grad[name] = total.copy()
+            return grad
 
         return loss, params, grads
 

@@ -34,9 +34,9 @@ def backward(p, hs, inputs, targets, bug=""):
             grads["by"] += dlogits.sum(axis=0)
         dz = (dlogits @ p["Why"] + dh_next) * (1 - h**2)
         grads["Wxh"] += dz.T @ np.eye(V)[inputs[t]]
-        grads["Whh"] += dz.T @ hs[t]
+        grads["Whh"] += dz.T @ (h if bug == "h of this step" else hs[t])
         grads["bh"] += dz.sum(axis=0)
-        dh_next = dz @ p["Whh"]
+        dh_next = dh_next + dz @ p["Whh"] if bug == "dh_next +=" else dz @ p["Whh"]
         if bug == "cut at each second step" and t % 2 == 0:
             dh_next = np.zeros_like(dh_next)
     if bug == "2 Why":

@@ -34,7 +34,7 @@ def problem(bug="", D=3, H=5, K=2, N=4, lambd=0.7, limit=0.5):
         dz2 = (1 - labels) / (1 - a) - labels / a
         if bug != "σ left out":
             dz2 = dz2 * a * (1 - a)
-        dz1 = W2.T @ dz2 * (z > 0)
+        dz1 = W2.T @ dz2 * (h >= 0 if bug == "h >= 0" else z > 0)
         weight = lambd if bug == "decay not by N" else lambd / N
         grad = {"x": W1.T @ dz1 / N, "W1": dz1 @ x.T / N + weight * W1, "W2": dz2 @ h.T / N + weight * W2}
         db1 = dz1.sum(axis=1, keepdims=True)

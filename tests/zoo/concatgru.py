@@ -57,7 +57,11 @@ def backward(p, h0, labels, bug=""):
         dbn += dn.sum(axis=0)
         dx[t] = du[:, H:] + dv[:, H:]
         dh_next = dh * to_h + dv[:, :H] + (drh if bug == "without r" else drh * r)
+        if bug == "direct path only":
+            dh_next = dh * to_h
     found = dx, dWz, dWr, dWn, dbz, dbr, dbn, dw, dbias
+    if bug == "r before z":
+        found = dx, dWr, dWz, dWn, dbr, dbz, dbn, dw, dbias
     return dict(zip(NAMES, found[:-1] if bug == "one short" else found))
 
 

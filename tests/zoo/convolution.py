@@ -43,16 +43,16 @@ def batch_norm(bug="", N=5, D=3, eps=1e-3):
     dy = uniform(rng, N, D)
     running_mean = 0.1 * uniform(rng, D)
 
-    def normalised(x):
+    def normalised(x, count=N):
         centred = x - x.mean(axis=0)
-        std = np.sqrt(np.mean(centred**2, axis=0) + eps)
+        std = np.sqrt(np.sum(centred**2, axis=0) / count + eps)
         return centred / std, std
 
     def loss(params):
         return np.sum(dy * (params["gamma"] * normalised(params["x"])[0] + params["beta"]))
 
     def grads(params):
-        unit, std = normalised(params["x"])
+        unit, std = normalised(params["x"], N - 1 if bug == "N - 1" else N)
         if bug == "running mean":
             unit = (params["x"] - running_mean) / std
         dunit = dy * params["gamma"]
@@ -62,6 +62,8 @@ def batch_norm(bug="", N=5, D=3, eps=1e-3):
         dgamma, dbeta = np.sum(dy * unit, axis=0), dy.sum(axis=0)
         if bug == "dgamma for dbeta":
             dgamma, dbeta = dbeta, dgamma
+        if bug == "dy times gamma":
+            np.multiply(dy, params["gamma"], out=dy)
         return {"x": dx / std, "gamma": dgamma, "beta": dbeta}
 
     return Problem(loss, params, grads)

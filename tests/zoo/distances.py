@@ -23,7 +23,12 @@ def huber(bug="", N=5, D=3, K=4, delta=0.4):
 
     def grads(params):
         e = above(params) - targets
-        return below(params, (e if bug == "e everywhere" else np.clip(e, -delta, delta)) / N)
+        de = np.clip(e, -delta, delta)
+        if bug == "e everywhere":
+            de = e
+        if bug == "no sign":
+            de = np.where(np.abs(e) <= delta, e, delta)
+        return below(params, de / N)
 
     return Problem(loss, params, grads)
 

@@ -39,16 +39,18 @@ def backward(p, mask, h0, c0, dy, bug=""):
         (i, f, g, o), tanh_c = gates[t], np.tanh(cs[t + 1])
         dh = dy[t] + dh_next
         dc = dc_next + dh * o * (1 - tanh_c**2)
+        if bug == "f of this step":
+            dc = dc_next * f + dh * o * (1 - tanh_c**2)
         di, df, dg = dc * g * i * (1 - i), dc * cs[t] * f * (1 - f), dc * i * (1 - g**2)
         dz = np.concatenate([di, df, dg, dh * tanh_c * o * (1 - o)], axis=1)
         grads["x"][t] = dz @ p["Wx"]
         grads["Wx"] += dz.T @ p["x"][t]
         grads["b"] += dz.sum(axis=0)
         dWh += dz.T @ hs[t]
-        dh_next, dc_next = dz @ through, dc * f
+        dh_next, dc_next = dz @ through, dc if bug == "f of this step" else dc * f
     blocks = dWh.reshape(len(A), len(B), A.shape[1], B.shape[1])
     grads["A"] = np.einsum("iqpr,qr->ip", blocks, B)
-    grads["B"] = np.einsum("iqpr,ip->qr", blocks, A)
+    grads["B"] = np.einsum("iqpr,ip->rq" if bug == "B transposed" else "iqpr,ip->qr", blocks, A)
     grads["E"] = dWh if bug == "all of E" else mask * dWh
     return grads
 

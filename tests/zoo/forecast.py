@@ -53,10 +53,14 @@ def backward(p, cache, targets, kept, bug=""):
         kept["Wy"] += hs[t if bug == "h before" else t + 1].T @ dy[:, t]
         kept["by"] += dy[:, t].sum(axis=0)
         dh = dy[:, t] @ p["Wy"].T + dh_next
+        if bug == "dh of y only":
+            dh = dy[:, t] @ p["Wy"].T
         dc = dc_next + dh * o * ((1 - tanh_c) ** 2 if bug == "(1 - tanh(c))²" else 1 - tanh_c**2)
         df, di = dc * c_prev, dc * g
         if bug == "c and g exchanged":
             df, di = dc * g, dc * c_prev
+        if bug == "h for c":
+            df = dc * hs[t]
         df, di, dg = df * f * (1 - f), di * i * (1 - i), dc * i * (1 - g**2)
         do = (dc if bug == "dc for o" else dh) * tanh_c * o * (1 - o)
         dz = np.concatenate([di, df, dg, do] if bug == "i before f" else [df, di, dg, do], axis=1)

@@ -11,7 +11,11 @@ from tests.zoo.base import over_steps, uniform
 from tests.zoo.lstm import sigmoid
 
 
-def forward(p, c0):
+def quotient(z):
+    return np.exp(z) / (1 + np.exp(z))
+
+
+def forward(p, c0, sigmoid=sigmoid):
     hs, cs, gates = [p["h0"]], [c0], []
     for t in range(p["x"].shape[1]):
         v = np.concatenate([hs[-1], p["x"][:, t]], axis=1)
@@ -25,7 +29,11 @@ def forward(p, c0):
 
 def backward(p, c0, dy, dc_end, dh_next, bug=""):
     """The gradients, and what is left of dh after the first step."""
-    hs, cs, gates = forward(p, c0)
+    if bug == "quotient":
+        with np.errstate(over="ignore", invalid="ignore"):
+            hs, cs, gates = forward(p, c0, quotient)
+    else:
+        hs, cs, gates = forward(p, c0)
     B, T, D = p["x"].shape
     H = c0.shape[1]
     grads = {name: np.zeros_like(value) for name, value in p.items()}
@@ -36,6 +44,8 @@ def backward(p, c0, dy, dc_end, dh_next, bug=""):
         tanh_c = np.tanh(cs[t + 1])
         dh = dy[:, t] + dh_next
         dc = dc_next + dh * o * (1 - (np.tanh(tanh_c) if bug == "tanh of tanh" else tanh_c) ** 2)
+        if bug == "dc without o":
+            dc = dc_next + dh * (1 - tanh_c**2)
         dz = {
             "f": dc * cs[t] * f * (1 - f),
             "i": dc * g * i * (1 - i),
@@ -57,12 +67,16 @@ def backward(p, c0, dy, dc_end, dh_next, bug=""):
     return grads, dh_next
 
 
-def problem(bug="", B=2, D=3, H=4):
+def problem(bug="", saturated=False, B=2, D=3, H=4):
+    """With `saturated`, one entry of the forget gate is exactly 1."""
+
     def one(T):
         rng = np.random.default_rng(140 + T)
         params = {"x": uniform(rng, B, T, D), "h0": uniform(rng, B, H)}
         params |= {"W" + gate: uniform(rng, H, H + D) for gate in "fico"}
         params |= {"b" + gate: uniform(rng, H) for gate in "fico"}
+        if saturated:
+            params["bf"][2] = 800.0
         c0, dy, dc_end = uniform(rng, B, H), uniform(rng, B, T, H), uniform(rng, B, H)
         left = np.zeros((B, H))
 

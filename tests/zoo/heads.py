@@ -39,6 +39,8 @@ def problem(bug="", N=4, D=5, h=2, d=3, p=0.2):
         du = split(dy)
         used = keep * P if bug == "V not rescaled" else keep * P / (1 - p)
         dP = keep * (du @ V.transpose(0, 2, 1)) / (1 - p)
+        if bug == "P not rescaled":
+            dP = keep * (du @ V.transpose(0, 2, 1))
         dA = P * (dP - np.sum(P * dP, axis=2, keepdims=True))
         dtau = np.zeros(h) if bug == "tau constant" else np.sum(dA * S, axis=(1, 2))
         dS = tau * dA / np.sqrt(d)

@@ -16,6 +16,7 @@ def convolution(bug="", N=2, C=2, F=3, S=4):
     params = {"x": uniform(rng, N, C, S, S), "k": uniform(rng, F, C, 3, 3), "bias": uniform(rng, F)}
     dy = uniform(rng, N, F, S // 2, S // 2)
     shifts = [(a, b) for a in range(3) for b in range(3)]
+    kept = {"k": np.zeros((F, C, 3, 3)), "bias": np.zeros(F)}
 
     def forward(params):
         padded = np.pad(params["x"], ((0, 0), (0, 0), (1, 1), (1, 1)))
@@ -40,7 +41,12 @@ def convolution(bug="", N=2, C=2, F=3, S=4):
             of = k[:, :, 2 - a, 2 - b] if bug == "k turned" else k[:, :, a, b]
             dpadded[:, :, a : a + S, b : b + S] += np.einsum("nfij,fc->ncij", du, of)
         dx = dpadded[:, :, :-2, :-2] if bug == "border at the end" else dpadded[:, :, 1:-1, 1:-1]
-        return {"x": dx, "k": dk, "bias": du.sum(axis=(0, 2, 3))}
+        dbias = du.sum(axis=(0, 2, 3))
+        if bug == "kept":
+            kept["k"] += dk
+            kept["bias"] += dbias
+            dk, dbias = kept["k"].copy(), kept["bias"].copy()
+        return {"x": dx, "k": dk, "bias": dbias}
 
     return Problem(loss, params, grads)
 

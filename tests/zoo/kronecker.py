@@ -63,7 +63,10 @@ def low_rank(bug="", H=4, D=5, r=2, N=3, alpha=3.0):
     def grads(params):
         x, U, V = params["x"], params["U"], params["V"]
         dscaled = dy if bug == "no scale" else alpha / r * dy
-        return {"x": alpha / r * dy @ U @ V, "U": dscaled.T @ (x @ V.T), "V": (dscaled @ U).T @ x}
+        dlow = dscaled @ U
+        if bug == "V scaled twice":
+            dlow = alpha / r * dlow
+        return {"x": alpha / r * dy @ U @ V, "U": dscaled.T @ (x @ V.T), "V": dlow.T @ x}
 
     return Problem(loss, params, grads)
 
@@ -80,6 +83,8 @@ def symmetric(bug="", D=4, r=2, N=3):
         x, U = params["x"], params["U"]
         dW = x.T @ dy
         dU = dW @ U if bug == "one term" else dW @ U + dW.T @ U
+        if bug == "2 of one":
+            dU = 2 * dW @ U
         return {"x": dy @ U @ U.T, "U": dU}
 
     return Problem(loss, params, grads)

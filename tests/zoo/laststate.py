@@ -34,7 +34,7 @@ def problem(bug="", B=2, D=3, H=4, K=3):
             grad |= {"Wo": hs[-1].T @ dscores, "bo": dscores.sum(axis=0)}
             dh = dscores @ params["Wo"].T
             for t in range(T - 1, 0 if bug == "down to 1" else -1, -1):
-                dz = dh * (1 - hs[t + 1] ** 2)
+                dz = dh * (hs[t + 1] ** 2 - 1 if bug == "h² - 1" else 1 - hs[t + 1] ** 2)
                 grad["x"][:, t] = dz @ params["Wx"].T
                 grad["Wx"] += params["x"][:, t].T @ dz
                 grad["Wh"] += hs[t].T @ dz

@@ -38,7 +38,7 @@ def deep(bug="", N=5, D=4, slope=0.1):
     def grads(params):
         z1, h1, z2, h2, z3 = cache if bug == "cache of the loss" else forward(params)
         dz3 = dy if bug == "in place" else dy.copy()
-        dz3[z3 <= 0] *= slope
+        dz3[z3 <= 0] *= 0 if bug == "no slope where z < 0" else slope
         dh2 = dz3 @ params["W3"].T
         s = sigmoid(z2)
         dz2 = dh2 * (s if bug == "σ alone" else s + z2 * s * (1 - s))
@@ -47,7 +47,8 @@ def deep(bug="", N=5, D=4, slope=0.1):
         grad = {"x": dz1 @ params["W1"].T}
         inputs = {"1": params["x"], "2": h1, "3": h2}
         for layer, dz in zip("321", (dz3, dz2, dz1)):
-            grad |= {"W" + layer: inputs[layer].T @ dz, "b" + layer: dz.sum(axis=0)}
+            dW = dz.T @ inputs[layer] if bug == "operands exchanged" else inputs[layer].T @ dz
+            grad |= {"W" + layer: dW, "b" + layer: dz.sum(axis=0)}
         if bug == "one variable":
             grad |= {"W2": grad["W1"], "W3": grad["W1"]}
         if bug == "W_3":

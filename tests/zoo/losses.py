@@ -55,7 +55,9 @@ def hinge(bug="", N=5, D=3, K=4):
 
     def grads(params):
         dy = (margins(params) > 0) * 1.0
-        if bug != "no label":
+        if bug == "label once":
+            dy[np.arange(N), labels] = -1
+        elif bug != "no label":
             dy[np.arange(N), labels] -= dy.sum(axis=1)
         return below(params, dy / N)
 
@@ -109,6 +111,6 @@ def variational(bug="", N=3, D=4):
         drawn = rng.standard_normal((N, D)) if bug == "noise drawn anew" else noise
         std = np.exp(params["logvar"] / 2)
         dz = dy * (1 - np.tanh(params["mu"] + std * drawn) ** 2)
-        return {"mu": dz, "logvar": dz * drawn * std / 2}
+        return {"mu": dz, "logvar": dz * drawn * std / (1 if bug == "no 1 / 2" else 2)}
 
     return Problem(loss, params, grads)

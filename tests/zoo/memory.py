@@ -17,7 +17,7 @@ def product(bug="", B=2, T=3, S=4, D=4, d=3):
     params |= {name: uniform(rng, D, d) for name in ("Wq", "Wk", "Wv")}
     mask, dy = np.array([[[1.0, 1, 1, 0]], [[1, 1, 1, 1]]]), uniform(rng, B, T, D)
 
-    def forward(params):
+    def forward(params, mask=mask):
         Q, K, V = params["x"] @ params["Wq"], params["memory"] @ params["Wk"], params["memory"] @ params["Wv"]
         scores = Q @ K.transpose(0, 2, 1) / np.sqrt(d)
         exp = mask * np.exp(scores)
@@ -29,7 +29,7 @@ def product(bug="", B=2, T=3, S=4, D=4, d=3):
 
     def grads(params):
         x, memory = params["x"], params["memory"]
-        Q, K, V, scores, P = forward(params)
+        Q, K, V, scores, P = forward(params, np.ones_like(mask) if bug == "no mask" else mask)
         read = P @ V
         dWo = np.einsum("btd,bte->ed" if bug == "Wo transposed" else "btd,bte->de", read, dy)
         dread = dy @ params["Wo"].T

@@ -25,7 +25,8 @@ def backward(p, labels, reg, bug=""):
     if bug == "centred in place":
         p["x"] -= p["x"].mean(axis=0)
     centred, z1, h1, z2, h2, scores = forward(p)
-    dscores = (probabilities(scores) - np.eye(K)[labels]) / N
+    onehot = np.eye(K)[labels - 1 if bug == "labels from 1" else labels]
+    dscores = (probabilities(scores) - onehot) / N
     dz2 = dscores @ p["W3"].T * (z2 > 0)
     dz1 = dz2 @ p["W2"].T
     if bug == "slope of layer 2":

@@ -32,6 +32,10 @@ def backward(x, U, V, E, mask, r1, r2, p, dy, bug=""):
         dE = to_overlay.T @ x
     if bug == "dx of structure only":
         dx = to_structure @ U @ V
+    if bug == "all of E in dx":
+        dx = to_structure @ U @ V + to_overlay @ E
+    if bug == "mask inverted":
+        dE = ~mask * (to_overlay.T @ x)
     if bug == "overlay twice":
         W = U @ V + mask * E  # already the whole matrix
         dx = to_structure @ W + to_overlay @ (mask * E)

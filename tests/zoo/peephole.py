@@ -45,6 +45,8 @@ def peephole_backward(p, h0, c0, dy, bug=""):
         if bug != "c without po":
             dc = dc + do * p["po"]
         di, df, dg = dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2)
+        if bug == "f for i":
+            dg = dc * f * (1 - g**2)
         dz = np.concatenate([di, df, do, dg], axis=1)
         grads["W"] += dz.T @ np.concatenate([p["x"][t], hs[t]], axis=1)
         grads["b"] += dz.sum(axis=0)
@@ -108,6 +110,8 @@ def coupled(bug="", B=2, D=4, H=3):
                 dh = dy[t] + dh_next
                 dc = dc_next + dh * o * (1 - tanh_c**2)
                 di = dc * (g + cs[t] if bug == "g + c" else g - cs[t]) * i * (1 - i)
+                if bug == "c - g":
+                    di = dc * (cs[t] - g) * i * (1 - i)
                 dz = np.concatenate([di, dc * i * (1 - g**2), dh * tanh_c * o * (1 - o)], axis=1)
                 grad["x"][t] = dz @ Wx
                 grad["Wx"] += dz.T @ x[t]

@@ -33,7 +33,7 @@ def backward(p, h0, dy, back, bug=""):
     for t in reversed(range(len(dy))):
         (r, z, n, un), h = gates[t], hs[t]
         dh = dy[t] + dh_next
-        dn = dh * (1 - z) * (1 - n**2)
+        dn = dh * (z if bug == "z for n" else 1 - z) * (1 - n**2)
         dz = dh * (h - n) * (1 - z**2 if bug == "slope of tanh for z" else z * (1 - z))
         dr = dn * (h if bug == "h for u" else un) * r * (1 - r)
         da, du = np.concatenate([dr, dz, dn], axis=1), np.concatenate([dr, dz, dn * r], axis=1)
@@ -45,6 +45,10 @@ def backward(p, h0, dy, back, bug=""):
         dh_next = du @ back + dh * z
     if bug == "one bias":
         grads["bh"] = grads["bx"].copy()
+    if bug == "gates z, r, n":
+        for name in ("Wx", "bx"):
+            r, z, n = np.split(grads[name], 3)
+            grads[name] = np.concatenate([z, r, n])
     if bug == "r of Wh transposed":
         grads["Wh"][:H] = grads["Wh"][:H].T.copy()
     return grads

@@ -38,6 +38,8 @@ def backward(x, hs, Wx, Wh, b, dy, bug=""):
         dh_next = dz @ Wh
         if bug == "Wh not transposed":
             dh_next = dz @ Wh.T
+        if bug == "Wx for Wh":
+            dh_next = dz @ Wx
         if bug == "dh not carried":
             dh_next = np.zeros_like(dh)
         if bug == "cut after one step":
@@ -132,7 +134,7 @@ def gru_backward(x, h0, Wx, Wh, b, dy, bug=""):
     for t in reversed(range(len(x))):
         (z, r, n), h = gates[t], hs[t]
         dh = dy[t] + dh_next
-        dn = dh * z * (1 - n**2)
+        dn = dh * z * (n * (1 - n) if bug == "sigmoid's slope for n" else 1 - n**2)
         drh = dn @ Wh[2 * H :]
         dz = dh * (h - n if bug == "h - n" else n - h) * z * (1 - z)
         dr = drh * h * (1 if bug == "no slope of r" else r * (1 - r))

@@ -41,7 +41,7 @@ def softmax(bug="", large=False, N=4, D=3, K=5):
         if bug == "not shifted":
             with np.errstate(over="ignore", invalid="ignore"):
                 p = probabilities(scores)
-        dscores = (p - np.eye(K)[labels]) / N
+        dscores = (p - np.eye(K)[labels]) / (K if bug == "by K" else N)
         if bug == "p (1 - p)":
             dscores = dscores * p * (1 - p)
         return below(params, dscores)
@@ -60,6 +60,8 @@ def distilled(bug="", N=4, D=3, K=5, tau=2.5):
 
     def grads(params):
         dcold = tau**2 * (probabilities(linear(params) / tau) - soft) / N
+        if bug == "soft - p":
+            dcold = -dcold
         return below(params, dcold if bug == "not by tau" else dcold / tau)
 
     return Problem(loss, params, grads)

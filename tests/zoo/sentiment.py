@@ -37,19 +37,25 @@ def backward(params, tokens, labels, keep, p, bug=""):
     dh = keep * np.outer(ds, w) / (1 - p)
     if bug == "not rescaled":
         dh = keep * np.outer(ds, w)
+    if bug == "times 1 - p":
+        dh = keep * np.outer(ds, w) * (1 - p)
     dc_next = np.zeros((B, H))
     for t in reversed(range(len(steps))):
         (v, i, f, g, o), tanh_c = steps[t], np.tanh(cs[t + 1])
         dc = dc_next + dh * o * (1 - tanh_c**2)
         slopes = i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)
+        if bug == "slope of f for i":
+            slopes = f * (1 - f), f * (1 - f), 1 - g**2, o * (1 - o)
         dz = np.concatenate([dc * g, dc * cs[t], dc * i, dh * tanh_c], axis=1) * np.concatenate(slopes, axis=1)
+        if bug == "h first":
+            v = np.concatenate([hs[t], E[tokens[:, t]]], axis=1)
         dW += v.T @ dz
         db += dz.sum(axis=0)
         dv = dz @ W.T
         np.add.at(dE, tokens[:, t], dv[:, : E.shape[1]])
         dh = dv[:, E.shape[1] :]
         if bug != "dc after the loop":
-            dc_next = dc * f
+            dc_next = dc * (f * (1 - f) if bug == "f overwritten" else f)
     return {"E": dE, "W": dW, "b": db, "w": d.T @ ds, "bias": ds.sum(keepdims=True)}
 
 

@@ -34,7 +34,7 @@ def backward(p, h0, dy, bug=""):
         if bug != "no slope of z":
             dz = dz * z * (1 - z)
         dr = drh * h * r * (1 - r)
-        for gate, d, state in (("z", dz, h), ("r", dr, h), ("n", dn, r * h)):
+        for gate, d, state in (("z", dz, h), ("r", dr, r * h if bug == "r∘h for Ur" else h), ("n", dn, r * h)):
             grads["W" + gate] += x_t.T @ d
             grads["U" + gate] += d.T @ state if bug == "Un transposed" and gate == "n" else state.T @ d
             grads["b" + gate] += d.sum(axis=0)

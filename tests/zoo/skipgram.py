@@ -17,7 +17,7 @@ def problem(bug="", V=6, D=3):
     negatives = np.array([[3, 4], [4, 0], [5, 4], [0, 2]])
     N = len(centers)
 
-    def scores(params):
+    def scores(params, negatives=negatives):
         e, c, n = params["E"][centers], params["C"][contexts], params["C"][negatives]
         return e, c, n, np.sum(e * c, axis=1), np.einsum("nd,nkd->nk", e, n)
 
@@ -26,7 +26,8 @@ def problem(bug="", V=6, D=3):
         return (np.sum(np.log(1 + np.exp(-s))) + np.sum(np.log(1 + np.exp(u)))) / N
 
     def grads(params):
-        e, c, n, s, u = scores(params)
+        drawn = rng.integers(V, size=negatives.shape) if bug == "drawn anew" else negatives
+        e, c, n, s, u = scores(params, drawn)
         ds, du = ((sigmoid(s) - 1) / N)[:, None], sigmoid(u) / N
         de = ds * c
         if bug != "no negatives":
@@ -36,7 +37,7 @@ def problem(bug="", V=6, D=3):
             row = dE[[centers[k]]] if bug == "rows of a copy" else dE[centers[k]]
             row += de[k]
         np.add.at(dC, contexts, ds * e)
-        np.add.at(dC, negatives, du[..., None] * e[:, None])
+        np.add.at(dC, drawn, du[..., None] * e[:, None])
         return {"E": dC, "C": dE} if bug == "C for E" else {"E": dE, "C": dC}
 
     return Problem(loss, params, grads)

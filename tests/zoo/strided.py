@@ -40,7 +40,8 @@ def problem(bug="", N=3, C=2, L=9, F=4, J=3, stride=2):
             dbias += du.sum(axis=(0, 1))
         dx = np.zeros_like(params["x"])
         for s in range(S):
-            dx[:, :, stride * s : stride * s + J] += (du[:, s] @ kernels.T).reshape(N, J, C).transpose(0, 2, 1)
+            at = s if bug == "no stride" else stride * s
+            dx[:, :, at : at + J] += (du[:, s] @ kernels.T).reshape(N, J, C).transpose(0, 2, 1)
         return {"x": dx, "k": dk, "bias": dbias}
 
     return Problem(loss, params, grads)

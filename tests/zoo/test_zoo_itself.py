@@ -11,8 +11,10 @@ from tests.zoo import (
     KEPT,
     LAST,
     SHOWN,
+    UNSEEN,
     adapters,
     attention,
+    bag,
     bilstm,
     blocks,
     captions,
@@ -60,14 +62,15 @@ from tests.zoo import (
     translation,
 )
 
-HIDDEN = {"kept": KEPT, "aside": ASIDE, "last": LAST, "fresh": FRESH}
-BUGS = SHOWN + KEPT + ASIDE + LAST + FRESH
+HIDDEN = {"kept": KEPT, "aside": ASIDE, "last": LAST, "fresh": FRESH, "unseen": UNSEEN}
+BUGS = SHOWN + KEPT + ASIDE + LAST + FRESH + UNSEEN
 IDS = [b.name for b in SHOWN] + [f"{which} {k}" for which, bugs in HIDDEN.items() for k in range(len(bugs))]
 RIGHT = {
     "LSTM": lstm.problem,
     "LSTM, fixed initial state": lambda: lstm.problem(fixed=True),
     "LSTM, two layers": lstm.two_layers,
     "RNN": rnn.plain,
+    "RNN, as wide as its inputs": lambda: rnn.plain(D=4),
     "RNN, bidirectional": rnn.bidirectional,
     "GRU": rnn.gru,
     "Kronecker": kronecker.problem,
@@ -91,6 +94,7 @@ RIGHT = {
     "LSTM, coupled": peephole.coupled,
     "GRU, reset after": resetafter.problem,
     "LSTM, four matrices": gates.problem,
+    "LSTM, four matrices, saturated": lambda: gates.problem(saturated=True),
     "character RNN": charrnn.problem,
     "LSTM, padded": padded.problem,
     "LSTM, padded, last state": lambda: padded.problem(last=True),
@@ -159,6 +163,7 @@ RIGHT = {
     "attention to a memory, square": lambda: memory.product(d=4),
     "additive attention": memory.additive,
     "strided convolution": strided.problem,
+    "mean of words": bag.problem,
     "hybrid": hybrid.hybrid,
     "Kronecker, formed": hybrid.formed,
 }
@@ -248,7 +253,7 @@ def test_bugs_are_told_by_unique_names_and_known_causes():
     counts = Counter(cause for bug in BUGS for cause in bug.cause)
     assert counts.keys() == set(CAUSES)
     assert min(counts.values()) >= 2
-    for bugs in (ASIDE, LAST, FRESH):
+    for bugs in (ASIDE, LAST, FRESH, UNSEEN):
         assert {cause for bug in bugs for cause in bug.cause} == set(CAUSES)
     numbers = {len(bug.cause) for bug in BUGS}
     assert numbers == {1, 2}

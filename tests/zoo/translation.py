@@ -54,6 +54,8 @@ def problem(bug="", B=2, D=3, H=4):
             encoder, decoder = forward(params)
             before = encoder if bug == "encoder's states" else decoder
             of_decoder, _, dstart = back(params, "dec", words, decoder, before, dy, np.zeros((B, H)))
+            if bug == "start constant":
+                dstart = np.zeros((B, H))
             carried = bug != "not back in the encoder"
             of_encoder, dx, _ = back(params, "enc", params["x"], encoder, encoder, np.zeros_like(dy), dstart, carried)
             return {"x": dx} | of_encoder | of_decoder
