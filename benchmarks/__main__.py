@@ -1,7 +1,7 @@
 """Measure this package against its peers: `python -m benchmarks [--quick] [--out FOLDER]`.
 
-Every contender lives in a process of its own, its threads pinned before NumPy loads. Contenders of one work take turns,
-round after round, so that what disturbs the machine disturbs all; ratios are of medians within that run. Before anything
+Every contender lives in a process of its own, its threads pinned before NumPy loads. Those of one work take turns,
+round after round, so that what disturbs the machine disturbs all; ratios are of medians in that run. Before anything
 is timed, results are compared: a contender that computes something else is an error, not a row.
 """
 

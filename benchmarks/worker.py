@@ -1,6 +1,6 @@
 """One contender in a process of its own, `python -m benchmarks.worker WORK NAME`, told what to do line by line.
 
-It answers "ready" once its step is made, and then to every line: "check FILE" writes what the step computes, "go SECONDS"
+It answers "ready" once its step is made, then to every line: "check FILE" writes what the step computes, "go SECONDS"
 runs the step for about so long and answers with the time of each run.
 """
 

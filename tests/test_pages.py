@@ -50,6 +50,19 @@ def test_the_checkers_page_shows_what_a_numpy_function_gives_and_the_readme_its_
     assert shown.splitlines()[1:5] == README.split("most likely is:")[1].split("```")[1].splitlines()[2:6]
 
 
+def test_the_checkers_page_counts_what_the_zoos_table_says():
+    with (ROOT / "figures" / "zoo.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    first, unseen = [row["named"] == "1" for row in rows], [row for row in rows if row["set"] == "unseen"]
+    of_unseen = sum(row["named"] == "1" for row in unseen)
+    text = " ".join(GRADCHECK.split())
+    assert all(row["refdope"] != "right" for row in rows)
+    assert f"the {len(rows)} wrong backward passes" in text
+    assert (
+        f"the right one for {sum(first)}, and for {of_unseen} of the {len(unseen)} that nothing was learnt from" in text
+    )
+
+
 @pytest.mark.torch
 def test_the_checkers_page_shows_what_a_torch_module_gives(capsys):
     code, shown = examples(GRADCHECK)[1]

@@ -5,10 +5,10 @@ from functools import cache
 import pytest
 
 from refdope import gradcheck
-from tests.zoo import ASIDE, KEPT, LAST, SHOWN
+from tests.zoo import ASIDE, FRESH, KEPT, LAST, SHOWN, UNSEEN
 from tests.zoo.correct import correct
 
-SETS = {"shown": SHOWN, "kept": KEPT, "aside": ASIDE, "last": LAST}
+SETS = {"shown": SHOWN, "kept": KEPT, "aside": ASIDE, "last": LAST, "fresh": FRESH, "unseen": UNSEEN}
 EVERY = [bug for bugs in SETS.values() for bug in bugs]
 
 
@@ -29,10 +29,19 @@ def test_every_bug_is_found_where_it_is_and_something_is_said_of_it(bug):
     assert "WRONG" in found._repr_html_()
 
 
-@pytest.mark.parametrize(("name", "least"), [("shown", 0.9), ("kept", 0.9), ("aside", 0.89), ("last", 0.9)])
-def test_most_causes_are_named(name, least):
-    named = [report(bug.name).diagnosis.cause in bug.cause for bug in SETS[name]]
-    assert sum(named) >= least * len(named), f"{sum(named)} of {len(named)}"
+@pytest.mark.parametrize("name", SETS)
+def test_most_causes_are_named(name):
+    found = [(report(bug.name).diagnosis, bug) for bug in SETS[name]]
+    first = [diagnosis.cause in bug.cause for diagnosis, bug in found]
+    assert sum(first) >= 0.88 * len(first), f"{sum(first)} of {len(first)}"
+    either = [bool({*diagnosis.causes} & {*bug.cause}) for diagnosis, bug in found]
+    assert sum(either) >= 0.9 * len(either), f"{sum(either)} of {len(either)}"
+
+
+def test_nine_of_ten_causes_are_named_over_all_and_in_the_set_that_nothing_was_learnt_from():
+    for bugs in (EVERY, UNSEEN):
+        first = [report(bug.name).diagnosis.cause in bug.cause for bug in bugs]
+        assert sum(first) >= 0.9 * len(first), f"{sum(first)} of {len(first)}"
 
 
 @pytest.mark.parametrize(("name", "make"), correct(), ids=[name for name, _ in correct()])
