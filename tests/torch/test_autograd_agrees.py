@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 
 from refdope import CMR, HMD, LMF, LSTM, Dense, Doped, Kronecker, LanguageModel, Overlay, SparseOverlay, Stack
 from refdope.interop import to_torch
@@ -19,7 +20,6 @@ from refdope.structures.base import part
 from refdope.structures.cmr import DroppedElements, DroppedRows
 from tests.structures.conformance import cmrs, half
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make test-torch` installs it")
 torch.set_num_threads(1)
 
 pytestmark = pytest.mark.torch
