@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from refdope.checks.calls import Calls, stale
-from refdope.checks.causes import Wrong
+from refdope.checks.causes import Diagnosis, Wrong
 from refdope.checks.diagnosis import conclude
 from refdope.checks.numeric import LOW_PRECISION, TOLERANCE, Compared, Numeric, plan, sample
 from refdope.checks.oracles import EPS, Loss
@@ -100,17 +100,18 @@ def gradcheck(
         label: gradcheck(*case, blocks=blocks, tolerance=tolerance, how=how, seconds=seconds / 4, seed=seed)
         for label, case in (cases or {}).items()
     }
+    diagnosis = conclude(
+        findings,
+        list(wrongs.values()),
+        [a.name for a in arrays if a.ok],
+        lambda some: shrink(calls, {w.name: w.bad for w in some}) if all(w.whole for w in some) else {},
+        others,
+    )
     return Report(
         arrays,
         findings,
-        conclude(
-            findings,
-            list(wrongs.values()),
-            [a.name for a in arrays if a.ok],
-            lambda some: shrink(calls, {w.name: w.bad for w in some}) if all(w.whole for w in some) else {},
-            others,
-        ),
-        [*numeric.remarks, *_limits_told(compared)],
+        diagnosis,
+        [*numeric.remarks, *_limits_told(compared), *_wished_for(diagnosis, callable(grads), blocks, cases)],
         others,
         numeric.value,
         perf_counter() - start,
@@ -180,6 +181,15 @@ def _not_compared(name: str, calls: Calls) -> ArrayReport:
     """Report an array whose gradient could not be compared, or has nothing to compare."""
     why = next((found for found in calls.found if name in found.arrays), None)
     return ArrayReport(name, calls.flat[name].shape, why is None, np.inf if why else 0.0, diagnosis=why)
+
+
+def _wished_for(diagnosis: Diagnosis | None, asked: bool, blocks: Any, cases: Any) -> list[str]:
+    """Return what would tell more, where the diagnosis is one of two."""
+    if diagnosis is None or not diagnosis.or_else:
+        return []
+    wishes = {"grads as a function": asked, "blocks (the gates)": blocks, "cases (T = 1, 2, 3)": cases}
+    missing = [wish for wish, given in wishes.items() if not given]
+    return [f"{', '.join(missing)} would tell more"] if missing else []
 
 
 def _limits_told(compared: Mapping[str, Compared]) -> list[str]:

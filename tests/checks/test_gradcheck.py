@@ -199,6 +199,26 @@ def test_a_gradient_in_the_place_of_another_is_recognised():
     assert "this is the gradient of B" in str(report)
 
 
+def test_what_would_tell_more_is_told_where_the_cause_is_one_of_two():
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((5, 3)), rng.standard_normal((5, 4))
+    params = {"W": rng.standard_normal((4, 3)), "b": rng.standard_normal(4)}
+
+    def layer(p):
+        return (dy * np.tanh(x @ p["W"].T + p["b"])).sum()
+
+    def without_derivative(p):
+        return {"W": dy.T @ x, "b": dy.sum(0)}
+
+    given = gradcheck(layer, params, without_derivative(params))
+    assert given.diagnosis.causes == ("derivative", "term")
+    assert "grads as a function, blocks (the gates), cases (T = 1, 2, 3) would tell more" in str(given)
+    called = gradcheck(layer, params, without_derivative)
+    assert called.diagnosis.cause == "derivative"
+    assert "with all parameters 1e-2 and 1e-3 times as large" in called.diagnosis.evidence
+    assert "grads as a function" not in str(called)
+
+
 def test_a_loss_that_is_random_is_told_and_nothing_else_is_claimed():
     rng = np.random.default_rng(0)
     report = gradcheck(lambda p: loss(p) * rng.random(), point(), grads)
