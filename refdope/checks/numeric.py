@@ -14,7 +14,7 @@ An array that fails is searched by bisection: half of the direction at a time, a
 from dataclasses import dataclass, field
 from math import erf, sqrt
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -89,6 +89,23 @@ class Compared:
         gap = np.where(self.looked & finite, np.abs(np.where(finite, self.a, 0) - self.n), -1.0)
         gap = np.where(finite, gap, np.inf)
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(gap)), gap.shape))
+
+
+class Entries(NamedTuple):
+    """What is known of some entries of one array."""
+
+    name: str
+    indices: list[Index]
+    given: Array
+    n: Array  # the derivatives to believe, so far
+    by_stencil: Array
+    loose: float  # by how much the stencil may be off
+    h: float
+    oracle: str  # that n is from
+
+    def called(self, found: list[int]) -> str:
+        """Name the first of some entries, and how many there are more."""
+        return f"{self.name}{_at(self.indices[found[0]])}{_more(len(found))}"
 
 
 class Numeric:
@@ -183,44 +200,39 @@ class Numeric:
         by_complex = self._complex_entries(name, indices)
         probe = _largest(given if by_complex is None else by_complex)
         chosen = self.step(name, indices[probe], None if by_complex is None else by_complex[probe])
+        by_stencil = self.real.entries(name, lambda line: central(line, chosen.h), indices)
         # the stencil's four values have weights of 1.5 in all, and the worst of many entries is some σ away
         slack = max(6 * self.noise / chosen.h, 2 * chosen.error if np.isfinite(chosen.error) else 0.0)
-        by_stencil = self.real.entries(name, lambda line: central(line, chosen.h), indices)
-        coarse = tolerance.get("rounding", 1.0)  # a gradient in float32 has a coarser ε
-        natural = abs(self.value) / self.sizes[name]  # what a gradient is like, and what rounds off in its sums
-        least = 32 * EPS * coarse * min(natural, self.largest or natural)
-        n, tight, low = by_stencil.copy(), STENCIL, max(slack, least)
-        if by_complex is not None:
-            low = max(16 * coarse * self.rounding(name, indices[probe]), least)
-            n, tight = by_complex.copy(), COMPLEX
-            most = np.abs(given).max(initial=0.0)
-            if 1e6 * abs(self.value) / self.sizes[name] < most <= 16 * EPS:
-                low = max(low, most)  # ε beside a loss far below it: what is left when 1 - 1 is not quite 0
-        scale = np.nanmax(np.abs(n), initial=0.0)
+        scale = np.nanmax(np.abs(by_stencil if by_complex is None else by_complex), initial=0.0)
         loose = tolerance[STENCIL] * scale + slack
-        doubtful = ~(np.abs(n - by_stencil) <= loose)  # the oracles differ, or there is one alone and a differs from it
         if by_complex is None:
-            doubtful = ~(np.abs(given - n) <= tolerance[tight] * scale + low)
-        doubtful &= np.isfinite(given)
-        sound = np.isfinite(given)
-        if doubtful.any():
-            n, tight, kinks = self._settle(name, indices, given, n, by_stencil, doubtful, loose, chosen.h, tight)
-            low = max(low, slack) if tight == STENCIL else low
+            floor = max(slack, self._cancellation(name, given, tolerance))
+            known = Entries(name, indices, given, by_stencil.copy(), by_stencil, loose, chosen.h, STENCIL)
+            doubtful = ~(np.abs(given - by_stencil) <= tolerance[STENCIL] * scale + floor)
+        else:
+            rounding = 16 * tolerance.get("rounding", 1.0) * self.rounding(name, indices[probe])
+            floor = max(rounding, self._cancellation(name, given, tolerance))
+            known = Entries(name, indices, given, by_complex.copy(), by_stencil, loose, chosen.h, COMPLEX)
+            doubtful = ~(np.abs(by_complex - by_stencil) <= loose)
+        sound, oracle = np.isfinite(given), known.oracle
+        if (doubtful & sound).any():
+            oracle, kinks = self._settle(known, doubtful & sound)
+            floor = max(floor, slack) if oracle == STENCIL else floor
             sound[kinks] = False
         whole = np.full(a.shape, np.nan)
-        whole[place] = n if a.ndim else n[0]
-        return Compared(
-            a,
-            whole,
-            low,
-            tolerance[tight],
-            chosen.h,
-            {
-                oracle: _relative(given[sound], found[sound])
-                for oracle, found in ((COMPLEX, by_complex), (STENCIL, by_stencil))
-                if found is not None
-            },
-        )
+        whole[place] = known.n if a.ndim else known.n[0]
+        errors = {STENCIL: _relative(given[sound], by_stencil[sound])}
+        if by_complex is not None:
+            errors[COMPLEX] = _relative(given[sound], by_complex[sound])
+        return Compared(a, whole, floor, tolerance[oracle], chosen.h, errors)
+
+    def _cancellation(self, name: str, given: Array, tolerance: dict[str, float]) -> float:
+        """Return what is left of a gradient whose terms cancel: some ε of the size that gradients have here."""
+        natural = abs(self.value) / self.sizes[name]
+        left = 32 * EPS * tolerance.get("rounding", 1.0) * min(natural, self.largest or natural)
+        most = float(np.abs(given).max(initial=0.0))
+        # ε beside a loss far below it is what is left when 1 - 1 is not quite 0
+        return max(left, most) if self.complex and 1e6 * natural < most <= 16 * EPS else left
 
     def _complex_entries(self, name: str, indices: list[Index]) -> Array | None:
         if self.complex is None:
@@ -233,70 +245,59 @@ class Numeric:
             return None
         return found if np.isfinite(found).all() else None
 
-    def _settle(
-        self,
-        name: str,
-        indices: list[Index],
-        given: Array,
-        n: Array,
-        by_stencil: Array,
-        doubtful: Array,
-        loose: float,
-        h: float,
-        tight: str,
-    ) -> tuple[Array, str, list[int]]:
-        """Look closely at the entries in doubt.
+    def _settle(self, known: "Entries", doubtful: Array) -> tuple[str, list[int]]:
+        """Look closely at the entries in doubt, and put what to believe into `known.n`.
 
         Returns
         -------
-        n : the derivatives to believe
-        tight : the oracle that they are from
+        oracle : the one that n is from
         kinks : the entries at which there is a kink or a jump
         """
-        not_analytic, kinks = [], []
-        order = np.argsort(-np.abs(given - by_stencil) * doubtful, kind="stable")[: int(doubtful.sum())]
-        plainly_wrong = 0
-        for k in order[:LOOKS]:
-            with np.errstate(all="ignore"):
-                exact = float(n[k]) if tight == COMPLEX else None
-                close = look_closely(self.real.entry(name, indices[k]), h, self.noise, exact)
-            near = max(loose, 4 * close.error)
-            if close.found in ("kink here", "jump"):
-                low, high = sorted((close.left, close.right))
-                kinks.append(k)
-                if close.found == "jump" or low - near <= given[k] <= high + near:
-                    n[k] = given[k]  # any slope between the two is a subgradient; a jump has none
-                else:
-                    n[k] = close.value
-                continue
-            if tight == COMPLEX and abs(close.value - n[k]) > near + 1e-6 * abs(close.value):
-                not_analytic.append(k)
-                n[k] = close.value
-            elif tight == STENCIL:
-                n[k] = close.value
-            if n[k] == close.value and abs(given[k] - n[k]) <= 4 * close.error:
-                n[k] = given[k]  # no nearer can differences tell
-            if close.found == "kink near" and abs(by_stencil[k] - close.value) > near:
-                kinks.append(k)
-            if abs(given[k] - n[k]) > near:
-                plainly_wrong += 1
-            if plainly_wrong >= 4 and not not_analytic and not kinks:
+        order = np.argsort(-np.abs(known.given - known.by_stencil) * doubtful, kind="stable")[: int(doubtful.sum())]
+        found: dict[str, list[int]] = {"kink": [], "not analytic": [], "wrong": [], "": []}
+        for k in order[:LOOKS].tolist():
+            found[self._settle_entry(known, k)].append(k)
+            if len(found["wrong"]) >= 4 and not found["kink"] and not found["not analytic"]:
                 break  # it is simply wrong
-        if kinks:
+        if found["kink"]:
             self.remarks.append(
-                f"{name}{_at(indices[kinks[0]])}{_more(len(kinks))}: a kink or a jump between x - h and x + h "
-                f"(h = {h:.0e}); judged by smaller steps, and at the kink itself by the slopes on its two sides"
+                f"{known.called(found['kink'])}: a kink or a jump between x - h and x + h (h = {known.h:.0e}); judged "
+                "by smaller steps, and at the kink itself by the slopes on its two sides"
             )
+        if not found["not analytic"]:
+            return known.oracle, found["kink"]
+        self.remarks.append(
+            f"{known.called(found['not analytic'])}: the complex step and differences disagree, so the code is not "
+            "analytic there (an abs, a real part, a conjugate?); judged by differences"
+        )
+        rest = np.ones(len(known.n), bool)
+        rest[order[:LOOKS]] = False
+        known.n[rest] = known.by_stencil[rest]
+        return STENCIL, found["kink"]
+
+    def _settle_entry(self, known: "Entries", k: int) -> str:
+        """Settle one entry; return what is behind the doubt: a kink, code that is not analytic, a wrong gradient."""
+        given, n = known.given[k], known.n
+        with np.errstate(all="ignore"):
+            exact = float(n[k]) if known.oracle == COMPLEX else None
+            close = look_closely(self.real.entry(known.name, known.indices[k]), known.h, self.noise, exact)
+        near = max(known.loose, 4 * close.error)
+        if close.found in ("kink here", "jump"):
+            low, high = sorted((close.left, close.right))
+            # any slope between the two is a subgradient; a jump has none
+            inside = close.found == "jump" or low - near <= given <= high + near
+            n[k] = given if inside else close.value
+            return "kink"
+        not_analytic = known.oracle == COMPLEX and abs(close.value - n[k]) > near + 1e-6 * abs(close.value)
+        if not_analytic or known.oracle == STENCIL:
+            n[k] = close.value
+        if n[k] == close.value and abs(given - n[k]) <= 4 * close.error:
+            n[k] = given  # no nearer can differences tell
         if not_analytic:
-            self.remarks.append(
-                f"{name}{_at(indices[not_analytic[0]])}{_more(len(not_analytic))}: the complex step and differences "
-                "disagree, so the code is not analytic there (an abs, a real part, a conjugate?); judged by differences"
-            )
-            rest = np.ones(len(n), bool)
-            rest[order[:LOOKS]] = False
-            n[rest] = by_stencil[rest]
-            tight = STENCIL
-        return n, tight, kinks
+            return "not analytic"
+        if close.found == "kink near" and abs(known.by_stencil[k] - close.value) > near:
+            return "kink"
+        return "wrong" if abs(given - n[k]) > near else ""
 
     # ----------------------------------------------------------------------------------------------- by direction
 
