@@ -153,7 +153,7 @@ def test_an_interrupt_ends_training_at_once_and_leaves_what_was_there(text, tmp_
     assert "sha256" in started.stdout.readline()  # the text is loaded, and training begins
     time.sleep(1.5)
     started.send_signal(signal.SIGINT)
-    _, printed = started.communicate(timeout=120)
+    _, printed = started.communicate(timeout=20)
     assert started.returncode == 130
     assert printed.strip() == "refdope: interrupted; nothing was written"
     assert [(path.name, path.read_text()) for path in out.iterdir()] == [("demo.csv", "earlier")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -20,10 +20,9 @@ from refdope import CMR, LSTM, Doped, LanguageModel, Overlay, Stack
 from refdope.layers import Dropout, Embedding, Softmax
 from refdope.structures import STRUCTURES, Structure
 
-SLOW = [HealthCheck.too_slow]  # a busy machine is no failure
 EFFORTS = {
-    "quick": settings(max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=SLOW),
-    "slow": settings(max_examples=2000, deadline=None, database=None, print_blob=True, suppress_health_check=SLOW),
+    "quick": settings(max_examples=25, derandomize=True, deadline=None, database=None),
+    "slow": settings(max_examples=2000, deadline=None, database=None, print_blob=True),
 }
 
 
