@@ -10,15 +10,11 @@
 """
 
 import json
-import os
-import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, replace
 from math import exp, log
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
@@ -37,6 +33,7 @@ from refdope.structures.base import Array
 from refdope.training import evaluate, evaluation_batches
 from refdope.training.config import Config
 from refdope.training.experiment import Experiment
+from refdope.workers import bar_line, workers
 
 # two minutes on two cores; the CMR schedule was chosen on the test text of seed 0, as the README tells
 DEMO = Config(
@@ -87,7 +84,7 @@ def train(run: Run, text: Text) -> Outcome:
     pictured = {ramp.start, ramp.start + round(0.4 * (ramp.end - ramp.start)), ramp.end}
     snapshots: dict[str, Array] = {}
     label = f"{run.name}, seed {run.config.seed}".ljust(20)
-    with tqdm(total=experiment.total, desc=label, position=_bar_line, leave=False, disable=None) as bar:
+    with tqdm(total=experiment.total, desc=label, position=bar_line(), leave=False, disable=None) as bar:
         while True:
             row = experiment.measure()
             if row is not None:
@@ -159,43 +156,20 @@ def run(config: Config, text: Text, out: Path, *, seeds: int = 1, jobs: int = 2)
     return outcomes
 
 
-_bar_line = 0  # of this process's progress bar; line 0 is the parent's
-
-
-def _start_worker(lock: Any, workers: Any) -> None:
-    """Give a worker process the lock that progress bars share, and a line of its own for its bar.
-
-    An interrupt is left to the parent, which ends its workers.
-    """
-    global _bar_line
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tqdm.set_lock(lock)
-    with workers.get_lock():
-        workers.value += 1
-        _bar_line = workers.value
-
-
 def _side_by_side(runs: Sequence[Run], text: Text, jobs: int) -> list[Outcome]:
     """Train in processes of one thread each, a progress bar a process, and say how each run ended."""
-    context = get_context("spawn")
     outcomes: dict[int, Outcome] = {}
     with (
-        _one_thread_each(),
-        ProcessPoolExecutor(jobs, context, _start_worker, (context.RLock(), context.Value("i", 0))) as pool,
+        workers(jobs) as pool,
         tqdm(total=len(runs), desc="models".ljust(20), position=0, leave=False, disable=None) as bar,
     ):
         started = {pool.submit(train, run, text): k for k, run in enumerate(runs)}
-        try:
-            for done in as_completed(started):
-                outcomes[started[done]] = outcome = done.result()
-                bar.update()
-                found = f"{per_token(outcome.loss, text.level):.3f} {unit(text.level)} on the test text"
-                name = f"{outcome.run.name}, seed {outcome.run.config.seed}"
-                bar.write(f"{name}: {found}, {outcome.seconds:.0f} s", file=sys.stderr)
-        except BaseException:  # an interrupt too: do not wait for what is still training
-            for child in active_children():
-                child.terminate()
-            raise
+        for done in as_completed(started):
+            outcomes[started[done]] = outcome = done.result()
+            bar.update()
+            found = f"{per_token(outcome.loss, text.level):.3f} {unit(text.level)} on the test text"
+            name = f"{outcome.run.name}, seed {outcome.run.config.seed}"
+            bar.write(f"{name}: {found}, {outcome.seconds:.0f} s", file=sys.stderr)
     return [outcomes[k] for k in range(len(runs))]
 
 
@@ -231,16 +205,3 @@ def per_token(nats: float, level: Level) -> float:
 def unit(level: Level) -> str:
     """Return the name of that unit."""
     return "bits/char" if level == "char" else "perplexity"
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let child processes that start within have one BLAS thread each."""
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -144,19 +145,46 @@ def test_interrupted(monkeypatch, text, tmp_path, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_an_interrupt_ends_training_at_once_and_leaves_what_was_there(text, tmp_path):
-    out = tmp_path / "out"
+@contextmanager
+def training(text, out):
+    """`refdope demo` of endless training, its text loaded; whatever becomes of it, it is not left behind."""
     out.mkdir()
     (out / "demo.csv").write_text("earlier")
     command = [sys.executable, "-m", "refdope", *small(text, out, "--steps", "1000000")]
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert "sha256" in started.stdout.readline()  # the text is loaded, and training begins
-    time.sleep(1.5)
-    started.send_signal(signal.SIGINT)
-    _, printed = started.communicate(timeout=20)
+    # a shell's background job ignores interrupts, and what it starts inherits that
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    try:
+        assert "sha256" in started.stdout.readline()  # the text is loaded, and training begins
+        yield started
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.5])  # while the workers are started, and when they train
+def test_an_interrupt_ends_training_at_once_and_leaves_what_was_there(text, tmp_path, seconds):
+    out = tmp_path / "out"
+    with training(text, out) as started:
+        time.sleep(seconds)
+        started.send_signal(signal.SIGINT)
+        _, printed = started.communicate(timeout=20)
     assert started.returncode == 130
     assert printed.strip() == "refdope: interrupted; nothing was written"
     assert [(path.name, path.read_text()) for path in out.iterdir()] == [("demo.csv", "earlier")]
+
+
+def test_workers_end_with_a_killed_parent(text, tmp_path):
+    with training(text, tmp_path / "out") as started:
+        time.sleep(1.5)
+        started.kill()
+        started.communicate(timeout=20)  # ends when no process holds its output any more
 
 
 def test_python_m_refdope_is_the_command():
