@@ -153,9 +153,11 @@ def _train_options(train: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
+    from refdope.memory import keep_memory
     from refdope.training import folder
     from refdope.training.config import PRESETS, Config, read_toml
 
+    keep_memory()
     flags = {f.name: getattr(args, f.name) for f in fields(Config) if getattr(args, f.name) is not None}
     if args.resume is not None:
         if args.run or args.config or args.preset or flags:

@@ -11,6 +11,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from refdope.memory import keep_memory
+
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _line = 0
 
@@ -47,6 +49,7 @@ def _start(lock: Any, started: Any) -> None:
     global _line
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
+    keep_memory()
     tqdm.set_lock(lock)
     with started.get_lock():
         started.value += 1

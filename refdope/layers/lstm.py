@@ -102,19 +102,21 @@ class LSTM:
 
         gates = Wx.forward(x).astype(dtype, copy=False)  # z, turned into the gates step by step
         gates += self.b
-        # σ(z) = ½ tanh(½ z) + ½, so that one tanh serves all four gates: s tanh(s z) + (1 - s), s = ½ ½ 1 ½
-        s = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], dtype), H)
-        shift = 1 - s
+        ig = np.empty((B, H), dtype)
         for t in range(T):
             z = gates[t]
             z += Wh.at(t).forward(h[t])
-            z *= s
-            np.tanh(z, out=z)
-            z *= s
-            z += shift
             i, f, g, o = _four(z)
+            # σ(z) = ½ tanh(½ z) + ½, so that one tanh serves all four gates
+            sigmoids = z[:, : 2 * H], o
+            for a in sigmoids:
+                a *= 0.5
+            np.tanh(z, out=z)
+            for a in sigmoids:
+                a *= 0.5
+                a += 0.5
             np.multiply(f, c[t], out=c[t + 1])
-            c[t + 1] += i * g
+            c[t + 1] += np.multiply(i, g, out=ig)
             np.tanh(c[t + 1], out=tanh_c[t])
             np.multiply(o, tanh_c[t], out=h[t + 1])
         return h[1:], (h[T].copy(), c[T].copy()), LSTMCache(x, h, c, gates, tanh_c, Wx, Wh)
@@ -146,20 +148,29 @@ class LSTM:
         x, h, c, gates, tanh_c, Wx, Wh = cache
         if dh.shape != tanh_c.shape:
             raise ValueError(f"LSTM.backward: dh must be {tanh_c.shape}, as h was, got shape {dh.shape}")
-        dz = np.empty(gates.shape, np.result_type(gates, dh))
-        dh_next = dc = np.zeros(h[0].shape, dz.dtype)
         if d_state is not None:
-            dh_next, dc = _checked("d_state", d_state, h[0].shape)
-        for t in reversed(range(len(x))):
+            d_state = _checked("d_state", d_state, h[0].shape)
+        dz = np.empty(gates.shape, np.result_type(gates, dh, *(d_state or ())))
+        T, B, H = tanh_c.shape
+        dh_next, dc = np.zeros((2, B, H), dz.dtype) if d_state is None else np.array(d_state, dz.dtype)
+        for t in reversed(range(T)):
             (i, f, g, o), (dz_i, dz_f, dz_g, dz_o) = _four(gates[t]), _four(dz[t])
             dh_t = dh[t] + dh_next
-            dc = dc + dh_t * o * (1 - tanh_c[t] ** 2)
-            dz_i[...] = dc * g * i * (1 - i)
-            dz_f[...] = dc * c[t] * f * (1 - f)
-            dz_g[...] = dc * i * (1 - g**2)
-            dz_o[...] = dh_t * tanh_c[t] * o * (1 - o)
+            through_tanh = 1 - tanh_c[t] ** 2
+            through_tanh *= o
+            through_tanh *= dh_t
+            dc += through_tanh
+            np.subtract(1, gates[t], out=dz[t])  # σ' = σ (1 - σ) for three gates, tanh' = 1 - g² for one
+            dz[t] *= gates[t]
+            np.subtract(1, g**2, out=dz_g)
+            dz_i *= g
+            dz_f *= c[t]
+            dz_g *= i
+            dz_o *= tanh_c[t]
+            dz[t, :, : 3 * H].reshape(B, 3, H)[...] *= dc[:, None]
+            dz_o *= dh_t
             dh_next = Wh.at(t).adjoint(dz[t])
-            dc = dc * f
+            dc *= f
         grads = join(Wx=Wx.gradient(x, dz), Wh=Wh.gradient(h[:-1], dz)) | {"b": dz.sum((0, 1))}
         return Wx.adjoint(dz), (dh_next, dc), grads
 

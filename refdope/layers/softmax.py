@@ -15,6 +15,8 @@ import numpy as np
 
 from refdope.structures.base import Array, Params, check_axes
 
+IN_CACHE = 1 << 17  # logits that are worked on while they are in the processor's cache
+
 
 class SoftmaxCache(NamedTuple):
     """What a forward pass leaves for its backward pass."""
@@ -44,8 +46,12 @@ class Softmax:
         H = self.W.shape[1]
         if h.shape[-1:] != (H,):
             raise ValueError(f"Softmax: h must be (…, {H}), got shape {h.shape}")
-        a = h.reshape(-1, H) @ self.W.T + self.b
+        a = self._products(h.reshape(-1, H))
+        a += self.b
         return a.reshape(*h.shape[:-1], len(self.b))
+
+    def _products(self, rows: Array) -> Array:
+        return (rows @ self.W.T).astype(np.result_type(rows, self.W, self.b), copy=False)
 
     def forward(self, h: Array, targets: Array) -> tuple[Array, SoftmaxCache]:
         """Return the mean cross-entropy of targets (…) under h (…, H), in nats, and the cache.
@@ -60,17 +66,21 @@ class Softmax:
                 f"Softmax: targets must have h's leading axes and at least one token, "
                 f"got {targets.shape} for h {h.shape}"
             )
-        rows = h.reshape(targets.size, -1)  # (…, H) -> (N, H)
-        token = np.arange(targets.size), targets.ravel()
-        p = self.logits(rows)
-        p -= p.real.max(1, keepdims=True)  # over the real part: a complex step passes through
-        right = p[token]
-        np.exp(p, out=p)
-        total = p.sum(1)
-        loss = (np.log(total) - right).mean()
-        p /= total[:, None]
-        p[token] -= 1
-        return loss, SoftmaxCache(rows, p, h.shape[:-1])
+        rows, y = h.reshape(targets.size, -1), targets.ravel()  # (…, H) -> (N, H)
+        p = self._products(rows)
+        losses = np.empty(targets.size, p.dtype)
+        few = max(1, IN_CACHE // len(self.b))
+        for k in range(0, targets.size, few):
+            a, right = p[k : k + few], (np.arange(len(y[k : k + few])), y[k : k + few])
+            a += self.b
+            a -= a.real.max(1, keepdims=True)  # over the real part: a complex step passes through
+            losses[k : k + few] = -a[right]
+            np.exp(a, out=a)
+            total = a.sum(1, keepdims=True)
+            losses[k : k + few] += np.log(total[:, 0])
+            a /= total
+            a[right] -= 1
+        return losses.mean(), SoftmaxCache(rows, p, h.shape[:-1])
 
     def backward(self, d_loss: float, cache: SoftmaxCache) -> tuple[Array, Params]:
         """Return dh (…, H) and the gradients of W and b."""

@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 
 from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian, out_of_reach
+from refdope.structures.product import times, times_transpose
 
 
 class Dense(Structure):
@@ -32,10 +33,10 @@ class Dense(Structure):
         self.shape = W.shape
 
     def _forward(self, x: Array) -> Array:
-        return x @ self.W.T
+        return times_transpose(x, self.W)
 
     def _adjoint(self, dy: Array) -> Array:
-        return dy @ self.W
+        return times(dy, self.W)
 
     def _gradient(self, x: Array, dy: Array) -> Params:
         return {"W": dy.T @ x}

@@ -80,7 +80,10 @@ class Kronecker(Structure):
         X = x.reshape(-1, n2)  # (R, n) -> (R·n1, n2)
         XB = (X @ self.B.T).reshape(-1, n1, m2)  # (R, n1, m2)
         AdY = (self.A.T @ dY).reshape(-1, m2)  # (R·n1, m2)
-        return {"A": (dY @ XB.swapaxes(1, 2)).sum(0), "B": AdY.T @ X}
+        # Σ over rows of (m1, m2) @ (m2, n1): small products and their sum, or one of rearranged rows; what moves less
+        small = m1 * n1 < (m1 + n1) * m2
+        dA = (dY @ XB.swapaxes(1, 2)).sum(0) if small else np.tensordot(dY, XB, ((0, 2), (0, 2)))
+        return {"A": dA, "B": AdY.T @ X}
 
     def to_dense(self) -> Array:
         """Return W as an (m, n) array, `np.kron(A, B)`."""

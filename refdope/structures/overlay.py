@@ -18,6 +18,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian
+from refdope.structures.product import times, times_transpose
 
 
 class Overlay(Structure):
@@ -44,10 +45,10 @@ class Overlay(Structure):
         self.shape = values.shape
 
     def _forward(self, x: Array) -> Array:
-        return x @ self.values.T
+        return times_transpose(x, self.values)
 
     def _adjoint(self, dy: Array) -> Array:
-        return dy @ self.values
+        return times(dy, self.values)
 
     def _gradient(self, x: Array, dy: Array) -> Params:
         d_values = dy.T @ x

@@ -11,12 +11,14 @@ Sources: Pascanu et al. 2013 (clipping); Kingma and Ba 2015 (Adam); Zaremba et a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from refdope.structures.base import Array, Params
+
+IN_CACHE = 1 << 15  # entries
 
 
 class Optimizer(ABC):
@@ -63,15 +65,25 @@ class Optimizer(ABC):
         if not np.isfinite(norm):
             raise FloatingPointError(f"training diverged: the gradient's norm is {norm} at step {self.steps}")
         self.steps += 1
+        scale = min(1.0, self.clip / norm) if norm else 1.0
         for name, g in grads.items():
-            if norm > self.clip:
-                g *= self.clip / norm
-            self._update(name, params[name], g, lr)
+            arrays = [params[name], g, *self._kept(name, params[name])]
+            for part, d, *kept in _in_cache(arrays):
+                if scale < 1:
+                    d *= scale
+                self._update(part, d, lr, *kept)
         return norm
 
+    def _kept(self, name: str, param: Array) -> list[Array]:
+        """Return the arrays that are kept for a parameter, zeros at first."""
+        for table in self.arrays.values():
+            if name not in table:
+                table[name] = np.zeros_like(param)
+        return [table[name] for table in self.arrays.values()]
+
     @abstractmethod
-    def _update(self, name: str, param: Array, g: Array, lr: float) -> None:
-        """Update one parameter in place; g may be overwritten."""
+    def _update(self, param: Array, g: Array, lr: float, *kept: Array) -> None:
+        """Update some entries of one parameter in place; g may be overwritten."""
 
     def remap(self, name: str, follow: Callable[[Array], Array]) -> None:
         """Pass every array that is kept for a parameter through a function: `a[~mask] = 0`, or `a[mask]`."""
@@ -83,7 +95,7 @@ class Optimizer(ABC):
 class SGD(Optimizer):
     """Stochastic gradient descent."""
 
-    def _update(self, name: str, param: Array, g: Array, lr: float) -> None:
+    def _update(self, param: Array, g: Array, lr: float, *kept: Array) -> None:
         g *= lr
         param -= g
 
@@ -103,9 +115,8 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self.arrays = {"m": {}, "v": {}}
 
-    def _update(self, name: str, param: Array, g: Array, lr: float) -> None:
-        m = self.arrays["m"].setdefault(name, np.zeros_like(param))
-        v = self.arrays["v"].setdefault(name, np.zeros_like(param))
+    def _update(self, param: Array, g: Array, lr: float, *kept: Array) -> None:
+        m, v = kept
         m += (1 - self.beta1) * (g - m)
         g *= g
         g -= v
@@ -113,6 +124,16 @@ class Adam(Optimizer):
         size = np.sqrt(v / (1 - self.beta2**self.steps))
         size += self.eps
         param -= (lr / (1 - self.beta1**self.steps)) * m / size
+
+
+def _in_cache(arrays: list[Array]) -> Iterator[list[Array]]:
+    """Yield the same parts of arrays of one shape, small enough that what is done to a part is done in cache."""
+    if all(a.flags.c_contiguous for a in arrays):
+        flat = [a.reshape(-1) for a in arrays]
+        for k in range(0, flat[0].size, IN_CACHE):
+            yield [a[k : k + IN_CACHE] for a in flat]
+    else:
+        yield arrays
 
 
 @dataclass(frozen=True)
