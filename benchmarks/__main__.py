@@ -1,173 +1,64 @@
-"""Measure this package against its peers: `python -m benchmarks [--quick] [--out FOLDER]`.
+"""The command line: `python -m benchmarks [COMMAND] [--quick] [--out FOLDER]`; without a command, the comparison.
 
-Every contender lives in a process of its own, its threads pinned before NumPy loads. Those of one work take turns,
-round after round, so that what disturbs the machine disturbs all; ratios are of medians in that run. Before anything
-is timed, results are compared: a contender that computes something else is an error, not a row.
+Exit status: 0 done; 1 a contender failed or computes something else; 2 the input was wrong, and a line on standard
+error says how; 130 interrupted.
 """
 
 import argparse
-import json
-import os
-import platform
-import subprocess
 import sys
-from dataclasses import asdict
-from importlib.metadata import version
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
 
-import numpy as np
-from tqdm import tqdm
-
-from benchmarks.contenders import ANOTHER_FUNCTION, MAKERS
-from benchmarks.works import FULL, QUICK, Work
-from refdope.analysis import markdown
-from refdope.files import whole, write_csv
-
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-PEERS = ("numpy", "scipy", "torch", "onnxruntime", "autograd", "numpy-ml", "pyfastkron")
-
-
-class Contender:
-    """A worker process."""
-
-    def __init__(self, work: Work, name: str) -> None:
-        self.name = name
-        pinned = {variable: str(work.threads) for variable in THREADS} | {
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "KMP_BLOCKTIME": "0",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", json.dumps(asdict(work)), name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | pinned,
-        )
-        self.answer()
-
-    def ask(self, line: str) -> str:
-        """Send a line and wait for its answer."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def answer(self) -> str:
-        """Wait for a line; a worker that has died says why."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            assert self.process.stderr is not None
-            last = self.process.stderr.read().strip().splitlines()[-1:]
-            raise RuntimeError(f"{self.name}: {last[0] if last else 'ended without a word'}")
-        return line
-
-    def end(self) -> None:
-        """End the process."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+COMMANDS = {
+    "comparison": "this package against its peers: PyTorch, ONNX Runtime, autograd, numpy-ml, pyfastkron",
+    "roofline": "each product's rate against the machine's peak and bandwidth",
+    "crossover": "from which size, density and batch on a compressed matrix is faster than a dense one",
+    "memory": "the peak memory of a training step against what it needs",
+    "share": "the share of a training step spent in matrix products",
+}
+EXAMPLES = """\
+examples:
+  python -m benchmarks                            a quarter of an hour; results in benchmarks/results/
+  python -m benchmarks --quick                    fewer works and rounds, a minute
+  python -m benchmarks --only "product, 2600"     only works with this in their name
+  python -m benchmarks roofline --out here/there  another folder
+"""
 
 
-def measure(work: Work, rounds: int, seconds: float) -> list[dict]:
-    """Compare, then time all contenders of one work in turns; return a row for each."""
-    names = [n for n in MAKERS[work.kind] if not (n in ("autograd", "numpy-ml") and (work.H > 300 or work.threads > 1))]
-    contenders = []
-    try:
-        contenders.extend(Contender(work, name) for name in names)
-        errors = compare(contenders, work)
-        times: dict[str, list[float]] = {name: [] for name in names}
-        for k in range(rounds):
-            turn = k % len(contenders)
-            for contender in contenders[turn:] + contenders[:turn]:
-                times[contender.name] += json.loads(contender.ask(f"go {seconds}"))
-    finally:
-        for contender in contenders:
-            contender.end()
-    first = median(times[names[0]])
-    return [
-        {
-            "work": str(work),
-            "contender": name,
-            "ms, median": f"{median(found) * 1e3:.3f}",
-            "ms, least": f"{min(found) * 1e3:.3f}",
-            "runs": len(found),
-            "speed": f"{first / median(found):.2f}",  # against the first contender
-            "difference": errors.get(name, "–"),
-        }
-        for name, found in times.items()
-    ]
-
-
-def compare(contenders: list[Contender], work: Work) -> dict[str, str]:
-    """Return how far each contender's arrays are from the first one's, relative to the largest entry.
-
-    Raises
-    ------
-    RuntimeError
-        If it is further than rounding explains.
-    """
-    limit = 1e-3 if work.dtype == "float32" else 1e-10
-    found: dict[str, str] = {}
-    with TemporaryDirectory() as folder:
-        results = {}
-        for contender in contenders:
-            file = Path(folder) / f"{len(results)}.npz"
-            contender.ask(f"check {file}")
-            with np.load(file) as saved:
-                results[contender.name] = dict(saved)
-    reference = contenders[0].name
-    first = results[reference]
-    for name, arrays in results.items():
-        if name != reference and name in ANOTHER_FUNCTION:
-            continue
-        error = max(float(np.abs(arrays[k] - first[k]).max() / np.abs(first[k]).max()) for k in arrays)
-        if not error <= limit:
-            raise RuntimeError(f"{work}: {name} is {error:.1e} away from {reference}")
-        found[name] = f"{error:.0e}"
-    return found
-
-
-def machine() -> dict[str, str]:
-    """Describe where this was measured."""
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text().splitlines() if cpu.exists() else []
-    model = next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure this package. Without a command: the comparison.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    versions = {name: version(name) for name in PEERS}
-    return {
-        "cpu": model,
-        "cores": str(os.cpu_count()),
-        "system": platform.system(),
-        "python": platform.python_version(),
-    } | versions
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, about in COMMANDS.items():
+        command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+        command.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds")
+        command.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="(default: %(default)s)")
+        if name == "comparison":
+            command.add_argument("--only", default="", metavar="TEXT", help="only works whose name has this in it")
+    return made
 
 
-def main() -> int:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer works and rounds: two minutes")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="(default: %(default)s)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only works whose name has this in it")
-    args = parser.parse_args()
-    works = [work for work in (QUICK if args.quick else FULL) if args.only in str(work)]
-    if not works:
-        print(f"benchmarks: --only {args.only!r} leaves no work; they are named like {FULL[0]!s}", file=sys.stderr)
-        return 2
-    rows = []
-    for work in tqdm(works, desc="works", disable=None):
-        rows += measure(work, *((5, 0.3) if args.quick else (9, 1.0)))
-    args.out.mkdir(parents=True, exist_ok=True)
-    name = "quick" if args.quick else "bench"
-    about = machine()
-    write_csv(args.out / f"{name}.csv", rows)
-    with whole(args.out / f"{name}.md") as file:
-        file.write(f"{markdown([about])}\n\n{markdown(rows)}\n".encode())
-    print(markdown(rows))
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help")):
+        argv = ["comparison", *argv]
+    given = vars(parser().parse_args(argv))
+    try:
+        given["out"].mkdir(parents=True, exist_ok=True)
+        import_module(f"benchmarks.{given.pop('command')}").command(**given)
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"benchmarks: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1 if isinstance(error, RuntimeError) else 2
     return 0
 
 

@@ -2,6 +2,7 @@
 
 lstm step        one LSTM layer, T steps, batch B, H units on H inputs: forward, then backward to all gradients
 lstm tokens      a stack of two LSTM layers, batch B, one token at a time, state carried: T calls
+model step       a language model, embedding of V words, two such layers, softmax: forward, backward, clip, SGD
 product          y = x Wᵀ with W = A ⊗ B, R rows
 """
 
@@ -18,7 +19,7 @@ class Work:
 
     Parameters
     ----------
-    kind : {"lstm step", "lstm tokens", "product"}
+    kind : {"lstm step", "lstm tokens", "model step", "product"}
     H : int
         Units, and inputs; of a product W is (4H, H) unless `shape` says otherwise.
     T, B : int
@@ -27,6 +28,8 @@ class Work:
     threads : int
     shape : tuple of int
         (m, n) of a product.
+    V : int
+        Words of a model.
     """
 
     kind: str
@@ -36,13 +39,14 @@ class Work:
     dtype: str = "float32"
     threads: int = 1
     shape: tuple[int, int] = (0, 0)
+    V: int = 0
 
     def __str__(self) -> str:
-        size = (
-            f"{self.shape[0]} x {self.shape[1]}, rows {self.B}" if self.kind == "product" else f"H {self.H}, B {self.B}"
-        )
-        more = "" if self.kind == "product" else f", T {self.T}"
-        return f"{self.kind}, {size}{more}, {self.dtype}, {self.threads} thread{'s' * (self.threads > 1)}"
+        if self.kind == "product":
+            size = f"{self.shape[0]} x {self.shape[1]}, rows {self.B}"
+        else:
+            size = f"H {self.H}" + f", V {self.V}" * (self.V > 0) + f", B {self.B}, T {self.T}"
+        return f"{self.kind}, {size}, {self.dtype}, {self.threads} thread{'s' * (self.threads > 1)}"
 
 
 def layer(work: Work, seed: int = 0) -> Arrays:
@@ -59,6 +63,26 @@ def inputs(work: Work) -> Arrays:
     return {name: rng.standard_normal((work.T, work.B, work.H)).astype(work.dtype) for name in ("x", "dh")}
 
 
+def model(work: Work) -> Arrays:
+    """Return the weights of a language model, under the names of `LanguageModel.params`."""
+    rng, bound = np.random.default_rng(2), work.H**-0.5
+    arrays = {
+        "embedding": rng.standard_normal((work.V, work.H)).astype(work.dtype),
+        "softmax.W": rng.uniform(-bound, bound, (work.V, work.H)).astype(work.dtype),
+        "softmax.b": np.zeros(work.V, work.dtype),
+    }
+    for k in (0, 1):
+        w = layer(work, k)
+        arrays |= {f"layers.{k}.Wx.W": w["Wx"], f"layers.{k}.Wh.W": w["Wh"], f"layers.{k}.b": w["b"]}
+    return arrays
+
+
+def text(work: Work) -> tuple[np.ndarray, np.ndarray]:
+    """Return tokens and targets, (T, B): random words, each the target of the one before it."""
+    words = np.random.default_rng(98).integers(work.V, size=(work.T + 1, work.B))
+    return words[:-1], words[1:]
+
+
 def factors(work: Work) -> Arrays:
     """Return A, B and x of a product: near-square factors of which the product has the shape."""
     from refdope import Kronecker
@@ -71,12 +95,14 @@ def factors(work: Work) -> Arrays:
 FULL = [
     *(Work("lstm step", H, threads=threads) for threads in (1, 2) for H in (200, 256, 650, 1500)),
     Work("lstm step", 256, dtype="float64"),
+    *(Work("model step", 650, V=10_000, threads=threads) for threads in (1, 2)),
     *(Work("lstm tokens", H, B=1) for H in (650, 1500)),
     *(Work("product", B=rows, shape=shape) for shape in ((2600, 1300), (6000, 3000)) for rows in (1, 20, 700)),
 ]
 QUICK = [
     Work("lstm step", 256),
     Work("lstm step", 256, threads=2),
+    Work("model step", 200, V=2_000),
     Work("lstm tokens", 650, T=10, B=1),
     Work("product", B=20, shape=(2600, 1300)),
 ]

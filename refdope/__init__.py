@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from refdope.checks import gradcheck
     from refdope.layers import LSTM
-    from refdope.models import LanguageModel
+    from refdope.models import LanguageModel, Stepper
     from refdope.structures import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, SparseOverlay, Stack
 
 __version__ = "0.1.0"
@@ -27,6 +27,7 @@ __all__ = [
     "Overlay",
     "SparseOverlay",
     "Stack",
+    "Stepper",
     "gradcheck",
 ]
 
@@ -34,7 +35,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    elsewhere = {"gradcheck": "checks", "LSTM": "layers", "LanguageModel": "models"}
+    elsewhere = {"gradcheck": "checks", "LSTM": "layers", "LanguageModel": "models", "Stepper": "models"}
     value = getattr(import_module(f"{__name__}.{elsewhere.get(name, 'structures')}"), name)
     globals()[name] = value
     return value

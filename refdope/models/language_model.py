@@ -18,6 +18,7 @@ from refdope.layers.dropout import Dropout
 from refdope.layers.embedding import Embedding
 from refdope.layers.lstm import LSTM, LSTMCache, State
 from refdope.layers.softmax import Softmax, SoftmaxCache
+from refdope.models.stepper import Stepper
 from refdope.structures.base import Array, Params, Structure, gaussian, join, part, parts
 
 
@@ -124,13 +125,14 @@ class LanguageModel:
             raise ValueError(f"generate: temperature must be above 0, got {temperature}")
         if np.size(prompt) == 0:
             raise ValueError("generate: prompt must have at least one token")
-        state, tokens, text = None, np.asarray(prompt).reshape(-1, 1), np.empty(length, dtype=np.int64)
+        stepper, text = Stepper(self), np.empty(length, dtype=np.int64)
+        for token in np.reshape(prompt, (-1, 1)):
+            logits = stepper.step(token)
         for k in range(length):
-            h, state, _ = self._hidden(tokens, state, None)
-            a = self.softmax.logits(h[-1, 0]).astype(np.float64) / temperature
+            a = logits[0].astype(np.float64) / temperature
             p = np.exp(a - a.max())
             text[k] = rng.choice(len(p), p=p / p.sum())
-            tokens = text[k : k + 1].reshape(1, 1)
+            logits = stepper.step(text[k : k + 1])
         return text
 
     @property

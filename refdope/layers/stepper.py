@@ -1,0 +1,144 @@
+"""An LSTM layer, frozen, that makes one step a call: how it is used, not how it is trained.
+
+What a sequence allows (one product for all steps of x) a single step does not, and nothing needs to be kept for a
+backward pass. So the two products of an LSTM become one, of buffers that are made once:
+
+    u = [x; h]: (B, D + H),    z = [Wx Wh] u + b
+
+with dense matrices side by side in one array, overlays side by side in one sparse array (a dense one, while many of
+their entries are alive), and other structures as they are, Wx x + Wh h. Then come the layer's own equations, in place:
+new arrays are only what SciPy's product and a structure's return.
+
+Source: the equations of `refdope.layers.lstm`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.sparse import csr_array, hstack
+
+from refdope.layers.lstm import LSTM
+from refdope.structures.base import Array, Structure
+from refdope.structures.dense import Dense
+from refdope.structures.doped import Doped
+from refdope.structures.product import times_transpose
+
+CSR_BELOW = 0.08  # share of entries alive, under which CSR is faster than dense storage (`make bench`, crossover)
+Product = Callable[[Array, Array], None]  # of u and z: z += W u
+
+
+class LSTMStepper:
+    """One LSTM layer, a step a call.
+
+    Parameters
+    ----------
+    layer : LSTM
+        Copied: what is trained later does not change the stepper.
+    batch : int
+        B, texts side by side.
+
+    Attributes
+    ----------
+    h, c : array, (B, H)
+        The state; written over by the next step.
+    """
+
+    def __init__(self, layer: LSTM, batch: int = 1) -> None:
+        D, H = layer.D, layer.H
+        dtype = np.result_type(*layer.params.values())
+        self.u = np.zeros((batch, D + H), dtype)
+        self.x, self.h = self.u[:, :D], self.u[:, D:]
+        self.c, self.z, self.ig = (
+            np.zeros((batch, H), dtype),
+            np.empty((batch, 4 * H), dtype),
+            np.empty((batch, H), dtype),
+        )
+        self.b = layer.b.copy()
+        self.products = _products(layer.Wx, layer.Wh, batch)
+        # σ(z) = ½ tanh(½ z) + ½, so that one tanh serves all four gates: s tanh(s z) + (1 - s), s = ½ ½ 1 ½
+        self.s = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], dtype), H)
+        self.shift = 1 - self.s
+
+    def step(self, x: Array) -> Array:
+        """Read x (B, D), one step; return h (B, H), which the next step writes over."""
+        z, H = self.z, self.h.shape[1]
+        self.x[...] = x
+        z[...] = self.b
+        for product in self.products:
+            product(self.u, z)
+        z *= self.s
+        np.tanh(z, out=z)
+        z *= self.s
+        z += self.shift
+        i, f, g, o = z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
+        self.c *= f
+        self.c += np.multiply(i, g, out=self.ig)
+        np.tanh(self.c, out=self.h)
+        self.h *= o
+        return self.h
+
+    def reset(self) -> None:
+        """Begin a new text: the state is zero."""
+        self.h[...] = 0
+        self.c[...] = 0
+
+
+def _products(Wx: Structure, Wh: Structure, batch: int) -> list[Product]:
+    """Return what adds [Wx Wh] u to z, in as few products as the two matrices allow."""
+    n = Wx.shape[1]
+    x, h, both = slice(n), slice(n, None), slice(None)  # columns of u
+    (x_array, x_sparse, x_other), (h_array, h_sparse, h_other) = _split(Wx), _split(Wh)
+    products = [_of_structure(W, part) for W, part in ((x_other, x), (h_other, h)) if W is not None]
+    if x_array is not None and h_array is not None:
+        products.append(_of_array(np.hstack([x_array, h_array]), both))
+    else:
+        products += [_of_array(W.copy(), part) for W, part in ((x_array, x), (h_array, h)) if W is not None]
+    if x_sparse is not None and h_sparse is not None:
+        products.append(_of_sparse(hstack([x_sparse, h_sparse]), both, batch))
+    else:
+        products += [_of_sparse(S.copy(), part, batch) for S, part in ((x_sparse, x), (h_sparse, h)) if S is not None]
+    return products
+
+
+def _split(W: Structure) -> tuple[Array | None, csr_array | None, Structure | None]:
+    """Return W as the sum of an array, a CSR array and something else, each as far as there is one."""
+    structure = W.structure if isinstance(W, Doped) else W if W.overlay is None else None
+    dense = structure.W if isinstance(structure, Dense) else None
+    other = None if structure is None or dense is not None else structure
+    if W.overlay is None:
+        return dense, None, other
+    if W.overlay.n_params < CSR_BELOW * W.shape[0] * W.shape[1]:
+        return dense, W.overlay.to_csr().csr, other
+    S = W.overlay.to_dense()
+    return S if dense is None else dense + S, None, other
+
+
+def _of_array(W: Array, columns: slice) -> Product:
+    def product(u: Array, z: Array) -> None:
+        z += times_transpose(u[:, columns], W)
+
+    return product
+
+
+def _of_sparse(S: csr_array, columns: slice, batch: int) -> Product:
+    if batch == 1:
+        row = S.tocsr()
+
+        def product(u: Array, z: Array) -> None:
+            z[0] += row @ u[0, columns]
+    else:
+        column = S.tocsc()  # twice as fast as CSR for 4 texts, as fast for 20
+
+        def product(u: Array, z: Array) -> None:
+            z += (column @ u[:, columns].T).T
+
+    return product
+
+
+def _of_structure(W: Structure, columns: slice) -> Product:
+    frozen = W.replace({name: array.copy() for name, array in W.params.items()})
+
+    def product(u: Array, z: Array) -> None:
+        z += frozen.forward(u[:, columns])
+
+    return product
