@@ -12,7 +12,8 @@ help:
 	@echo "make test-slow  the tests that take long"
 	@echo "make test-torch every derivative against PyTorch's autograd, and the checker on a PyTorch module"
 	@echo "make zoo        what gradcheck, torch, SciPy and autograd say of 117 wrong backward passes; figures/zoo.md"
-	@echo "make bench      time this package against its peers; benchmarks/results/ (bench-quick: one minute)"
+	@echo "make bench      this package against its peers, roofline, crossover, memory: benchmarks/results/, 25 minutes"
+	@echo "make bench-quick  the comparison alone, a minute and a half"
 	@echo "make format     format the code"
 	@echo "make clean      remove .venv and caches"
 
@@ -37,6 +38,10 @@ zoo: .venv/.torch
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks roofline
+	$(BIN)/python -m benchmarks crossover
+	$(BIN)/python -m benchmarks memory
+	$(BIN)/python -m benchmarks share
 
 bench-quick: .venv/.bench
 	$(BIN)/python -m benchmarks --quick

@@ -164,7 +164,7 @@ def numpy_ml_lstm(work: Work) -> Step:
 
 
 def ours_tokens(work: Work) -> Step:
-    """Our dense stack, a token a call."""
+    """Our dense stack, frozen, a token a call."""
     from refdope import LSTM, Dense
 
     ws = [layer(work, seed) for seed in (0, 1)]
@@ -172,28 +172,29 @@ def ours_tokens(work: Work) -> Step:
 
 
 def ours_doped_tokens(work: Work) -> Step:
-    """Our doped Kronecker stack at 25x, overlay in CSR, a token a call."""
+    """Our doped Kronecker stack at 25x, frozen, a token a call."""
     from refdope import LSTM, Kronecker
 
     rng, layers = np.random.default_rng(0), []
     for _ in range(2):
-        made = _cast(LSTM.for_compression(work.H, work.H, Kronecker, 25, rng, doped=True), work)
-        for W in (made.Wx, made.Wh):
+        layers.append(_cast(LSTM.for_compression(work.H, work.H, Kronecker, 25, rng, doped=True), work))
+        for W in (layers[-1].Wx, layers[-1].Wh):
             W.overlay.prune(int(W.shape[0] * W.shape[1] / 25) - W.structure.n_params)
-        layers.append(LSTM(made.Wx.to_csr(), made.Wh.to_csr(), made.b))
     return _ours_tokens(work, layers)
 
 
 def _ours_tokens(work: Work, layers: list) -> Step:
-    x = inputs(work)["x"]
+    from refdope.layers import LSTMStepper
+
+    x, stack = inputs(work)["x"], [LSTMStepper(lstm, work.B) for lstm in layers]
 
     def step() -> Arrays:
-        states: list = [None] * len(layers)
-        for t in range(work.T):
-            h = x[t : t + 1]
-            for k, lstm in enumerate(layers):
-                h, states[k], _ = lstm.forward(h, states[k])
-        return {"h": h[0]}
+        for lstm in stack:
+            lstm.reset()
+        for h in x:
+            for lstm in stack:
+                h = lstm.step(h)
+        return {"h": h.copy()}
 
     return step
 

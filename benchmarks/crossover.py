@@ -21,6 +21,7 @@ from benchmarks.process import alone
 from benchmarks.results import publish
 from benchmarks.timing import turns
 from refdope import LSTM, Dense, Doped, Kronecker, Overlay
+from refdope.layers import LSTMStepper
 from refdope.structures import Structure
 
 HIDDEN = (128, 256, 512, 1024, 1500)
@@ -71,12 +72,13 @@ def matrices(H: int, densities: Sequence[float], rng: np.random.Generator) -> di
 
 
 def tokens(lstm: LSTM, x: np.ndarray) -> Callable[[], None]:
-    """Return a step that runs a layer over x, (T, 1, H), a token a call."""
+    """Return a step that runs a frozen layer over x, (T, 1, H), a token a call."""
+    stepper = LSTMStepper(lstm)
 
     def step() -> None:
-        state = None
-        for t in range(len(x)):
-            _, state, _ = lstm.forward(x[t : t + 1], state)
+        stepper.reset()
+        for x_t in x:
+            stepper.step(x_t)
 
     return step
 

@@ -19,14 +19,17 @@ from benchmarks.model_step import CLIP, RATE, network
 from benchmarks.process import alone
 from benchmarks.results import publish
 from benchmarks.works import Work, text
+from refdope.memory import keep_memory
 from refdope.training import SGD
 
 
 def command(out: Path, quick: bool) -> None:
-    """Measure on one thread and on two."""
+    """Measure on one thread and on two; the whole step also without `keep_memory`, to see what that is worth."""
     rows = []
     for threads in tqdm((1, 2), desc="share", disable=None):
         rows += [{"threads": threads} | row for row in alone("share", threads, quick=quick)]
+        whole = alone("share", threads, quick=quick, keep=False)[0]
+        rows.append({"threads": threads} | whole | {"part": "the step, if freed memory is not kept", "share": "–"})
     publish(out, "share-quick" if quick else "share", rows)
 
 
@@ -91,8 +94,10 @@ def watched(net: Any, optimizer: Any) -> Clock:
     return clock
 
 
-def measure(quick: bool) -> list[dict[str, str]]:
-    """Return the parts of a step; for a process of its own."""
+def measure(quick: bool, keep: bool = True) -> list[dict[str, str]]:
+    """Return the parts of a step, with or without `keep_memory`; for a process of its own."""
+    if keep:
+        keep_memory()
     work = Work("model step", 200, V=2_000) if quick else Work("model step", 650, V=10_000)
     net, optimizer, (tokens, targets) = network(work), SGD(CLIP), text(work)
     macs = sum(W.macs for W in net.matrices.values()), net.softmax.W.size

@@ -1,7 +1,7 @@
 """Keep freed memory for the next training step.
 
 A step frees large arrays, and the next one asks for the same sizes again. glibc returns such memory to the system at
-once; what comes back is mapped and zeroed page by page, at 7 to 30 % of a step's time (`make bench` measures it).
+once, and what comes back is mapped and zeroed page by page: a share of a step's time that `make bench` measures.
 """
 
 import ctypes

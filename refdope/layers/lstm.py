@@ -101,11 +101,11 @@ class LSTM:
         tanh_c = np.empty((T, B, H), dtype)
 
         gates = Wx.forward(x).astype(dtype, copy=False)  # z, turned into the gates step by step
-        gates += self.b
         ig = np.empty((B, H), dtype)
         for t in range(T):
             z = gates[t]
             z += Wh.at(t).forward(h[t])
+            z += self.b
             i, f, g, o = _four(z)
             # σ(z) = ½ tanh(½ z) + ½, so that one tanh serves all four gates
             sigmoids = z[:, : 2 * H], o
