@@ -40,6 +40,7 @@ bench: .venv/.bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks roofline
 	$(BIN)/python -m benchmarks crossover
+	$(BIN)/python -m benchmarks ramp
 	$(BIN)/python -m benchmarks memory
 	$(BIN)/python -m benchmarks share
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "comparison": "this package against its peers: PyTorch, ONNX Runtime, autograd, numpy-ml, pyfastkron",
     "roofline": "each product's rate against the machine's peak and bandwidth",
     "crossover": "from which size, density and batch on a compressed matrix is faster than a dense one",
+    "ramp": "which storage of an overlay trains faster, along the ramp",
     "memory": "the peak memory of a training step against what it needs",
     "share": "the share of a training step spent in matrix products",
 }

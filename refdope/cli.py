@@ -1,7 +1,7 @@
 """The command line: `refdope COMMAND`, or `python -m refdope COMMAND`.
 
-Exit status: 0 done; 1 a gradient is wrong (`refdope gradcheck`); 2 the input was wrong, and one line on standard error
-says how; 130 interrupted.
+Exit status: 0 done; 1 a gradient is wrong (`refdope gradcheck`), or a run failed (`refdope experiment`); 2 the input
+was wrong, and one line on standard error says how; 130 interrupted.
 """
 
 import argparse
@@ -56,6 +56,14 @@ mine.py, in short:
   def loss(params): ...                           a scalar
   def grads(params): ...                          {"W": d loss / d W}
   blocks, cases                                   optional, see help(refdope.gradcheck)
+""",
+    "experiment": """\
+examples:
+  refdope experiment ptb --data ptb/              experiments/ptb.toml, two runs at a time
+  refdope experiment ptb --data ptb/              again, after an interrupt: goes on, and skips what is done
+  refdope experiment ptb --data ptb/ --preset zaremba-medium --out runs/ptb-650 --table ptb-650.csv
+  refdope experiment mine.toml --jobs 8           your own file, on the default corpus
+  refdope experiment ptb --data /shared/ptb --out /shared/runs --dask tcp://10.0.0.1:8786
 """,
     "generate": """\
 examples:
@@ -122,6 +130,14 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--length", type=int, default=300, help="how many tokens (default: %(default)s)")
     generate.add_argument("--temperature", type=float, default=0.8, help="below 1: bolder (default: %(default)s)")
     generate.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    _experiment_options(
+        command(
+            "experiment",
+            _experiment,
+            "run every training run that an experiment file lists, and write a table of them",
+            "Runs are resumable, and skipped when done. Exit status 1 if one failed.",
+        )
+    )
     _compress_options(command("compress", _compress, "give the doped LSTM nearest to a trained dense one"))
     report = command("report", _report, "lay runs side by side: what they are, what they reached, what they cost")
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders, ended or not")
@@ -170,6 +186,38 @@ def _train(args: argparse.Namespace) -> int:
     given = PRESETS.get(args.preset, {}) | (read_toml(args.config) if args.config else {}) | flags
     config = Config.from_dict(given, str(args.config or "train"))
     return 0 if folder.start(args.run, config) else 130
+
+
+def _experiment_options(experiment: argparse.ArgumentParser) -> None:
+    from refdope.training.config import PRESETS
+
+    option = experiment.add_argument
+    option("name", help="a TOML file, or its name in experiments/")
+    option("--data", metavar="PATH", default="", help="a text file, a folder of .txt files, or PTB's folder")
+    option("--jobs", type=int, default=2, metavar="N", help="processes, one thread each (default: 2)")
+    option("--preset", choices=tuple(PRESETS), default="", help="settings of a published model in place of the file's")
+    option("--out", type=Path, metavar="DIR", help="where the run folders go (default: runs/NAME)")
+    option("--table", type=Path, metavar="CSV", help="where the table goes (default: figures/NAME.csv)")
+    option("--dask", metavar="ADDRESS", help="send the runs to a Dask cluster, whose workers see PATH and DIR")
+
+
+def _experiment(args: argparse.Namespace) -> int:
+    from refdope.training import study
+    from refdope.workers import dask, workers
+
+    if args.jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, got {args.jobs}")
+    path = Path(args.name) if args.name.endswith(".toml") else Path("experiments") / f"{args.name}.toml"
+    data = {"data": str(Path(args.data).absolute())} if args.data else {}
+    read = study.read(path, args.preset, **data)
+    out, table = args.out or Path("runs") / read.name, args.table or Path("figures") / f"{read.name}.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    with dask(args.dask) if args.dask else workers(args.jobs) as executor:
+        failed = study.conduct(read, out.absolute(), table, executor)
+    print(f"{table}: all runs that are done; their folders are in {out}")
+    for run in failed:
+        print(f"refdope: failed: {run}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _evaluate(args: argparse.Namespace) -> None:

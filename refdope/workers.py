@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
@@ -39,9 +39,36 @@ def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
         try:
             yield pool
         except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
             for child in active_children():
                 child.terminate()
             raise
+
+
+@contextmanager
+def dask(address: str) -> Iterator[Executor]:
+    """Open a Dask cluster as an executor.
+
+    Parameters
+    ----------
+    address : str
+        Of its scheduler, as "tcp://10.0.0.1:8786". What it runs is not ended with this process.
+
+    Raises
+    ------
+    ValueError
+        If dask.distributed is not installed, or no scheduler answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError("--dask needs another package: pip install 'refdope[dask]'") from None
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--dask: no Dask scheduler answers at {address} ({error})") from None
+    with client, client.get_executor() as executor:
+        yield executor
 
 
 def _start(lock: Any, started: Any) -> None:

@@ -201,6 +201,8 @@ class LSTM:
         doped: bool = False,
         cmr: CMR | None = None,
         std: float | None = None,
+        share: float = 0.9,
+        stacked: bool | None = None,
         forget_bias: float = 1.0,
     ) -> Self:
         """Make a layer whose two matrices are compressed by a factor.
@@ -221,6 +223,11 @@ class LSTM:
             Co-matrix dropout of a doped matrix.
         std : float, optional
             Root mean square of the entries of Wx and Wh; (3H)^-1/2 by default, that of U(-H^-1/2, H^-1/2).
+        share : float
+            Of a doped matrix: how much of std² is the overlay's at the start.
+        stacked : bool, optional
+            One matrix a gate, in a `Stack`, or one for all four; by default one a gate for a kind whose rows are not
+            made alike (HMD).
         forget_bias : float
             What b starts with at the forget gate; zero elsewhere.
 
@@ -235,7 +242,8 @@ class LSTM:
             raise ValueError("LSTM: kind is None, which makes sense only with doped=True (a pruned matrix)")
         if cmr is not None and (kind is None or not doped):
             raise ValueError("LSTM: cmr was given, but drops rows of two co-matrices: it needs a kind and doped=True")
-        how: dict[str, Any] = {} if kind is None or kind.one_kind else {"of": kind, "count": 4}
+        stacked = kind is not None and (not kind.one_kind if stacked is None else stacked)
+        how: dict[str, Any] = {"of": kind, "count": 4} if stacked else {}
         kind = Stack if how else kind
         std = (3 * H) ** -0.5 if std is None else std
 
@@ -243,7 +251,7 @@ class LSTM:
             if kind is None:
                 return Overlay.dense((4 * H, n), rng, std)
             if doped:
-                return Doped.for_compression((4 * H, n), factor, rng, std, kind=kind, cmr=cmr, **how)
+                return Doped.for_compression((4 * H, n), factor, rng, std, kind=kind, cmr=cmr, share=share, **how)
             return kind.for_compression((4 * H, n), factor, rng, std, **how)
 
         b = np.zeros(4 * H)

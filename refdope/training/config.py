@@ -41,12 +41,18 @@ class Config:
     structure: str = setting("kronecker", "what the LSTM matrices are; none: an overlay alone (pruning)", tuple(KINDS))
     factor: float = setting(20.0, "compression factor of the LSTM matrices; without meaning for plain dense", least=1)
     overlay: bool = setting(True, "dope the matrices: put a sparse overlay on them, annealed while training")
+    gates: str = setting(
+        "auto", "one matrix for the four gates, or one each; auto: each for hmd", ("auto", "one", "each")
+    )
+    share: float = setting(0.9, "how much of the variance of a doped matrix is the overlay's at the start", least=0)
     hidden: int = setting(200, "units of each LSTM layer, and width of the embedding", least=1)
     layers: int = setting(1, "LSTM layers", least=1)
     dropout: float = setting(0.0, "dropout between layers, in [0, 1)", least=0)
     init: float = setting(0.0, "root mean square of all weights at the start; 0: each layer's own default", least=0)
     forget_bias: float = setting(1.0, "bias of the forget gate at the start")
 
+    l2_overlay: float = setting(0.0, "weight decay of the overlay: half of it times ‖S‖² is added to the loss", least=0)
+    alternate: int = setting(0, "train structure and overlay in turns of so many updates; 0: together", least=0)
     cmr: float = setting(0.0, "rate of co-matrix dropout, in [0, 1); 0: none", least=0)
     cmr_rows: Rows = setting("both", "what co-matrix dropout drops", get_args(Rows))
     cmr_per: Per = setting("step", "draw its masks for every step, or once a sequence", get_args(Per))
@@ -90,12 +96,15 @@ class Config:
         for name in ("dropout", "cmr"):
             if getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        if self.share > 1:
+            raise ValueError(f"share must be in [0, 1], got {self.share}")
         if not self.ramp_start < self.ramp_end <= 1:
             raise ValueError(f"ramp_start must be below ramp_end, at most 1, got {self.ramp_start}, {self.ramp_end}")
         if self.structure == "none" and not self.overlay:
             raise ValueError("structure none needs the overlay: there is nothing else")
-        if self.cmr and not (self.overlay and self.structure != "none"):
-            raise ValueError("cmr needs two co-matrices: a structure and the overlay")
+        for name in ("cmr", "alternate"):
+            if getattr(self, name) and not (self.overlay and self.structure != "none"):
+                raise ValueError(f"{name} needs two co-matrices: a structure and the overlay")
         if self.steps == 0 and self.epochs == 0:
             raise ValueError("steps or epochs must be above 0")
 
@@ -117,6 +126,8 @@ class Config:
             doped=self.overlay,
             cmr=CMR(self.cmr, self.cmr_rows, self.cmr_per) if self.cmr else None,
             std=std,
+            share=self.share,
+            stacked=None if self.gates == "auto" else self.gates == "each",
             forget_bias=self.forget_bias,
         ).astype(np.float32)
 

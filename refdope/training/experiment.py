@@ -44,7 +44,10 @@ class Experiment:
         annealer = Annealer(model, config.factor, self.ramp, config.cmr_schedule) if config.overlay else None
         rng = np.random.default_rng([config.seed, 1])
         rate = config.learning_rate(len(batches))
-        self.trainer = Trainer(model, batches, config.make_optimizer(), rate, rng, annealer)
+        self.trainer = Trainer(
+            model, batches, config.make_optimizer(), rate, rng, annealer,
+            l2_overlay=config.l2_overlay, alternate=config.alternate,
+        )  # fmt: skip
         brief = text.valid[: min(config.probe, 2000)]  # in many streams, of few steps: all that counts is a difference
         self.brief = Batches(brief, 20, max(1, min(100, len(brief) // 20)))
         self.course: list[dict[str, Any]] = []

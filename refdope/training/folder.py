@@ -19,6 +19,7 @@ import platform
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -258,6 +259,14 @@ def append_times(path: Path, step: int, seconds: float, speed: float) -> None:
         file.write(("step,seconds,tokens_per_second\n" if new else "") + f"{step},{seconds:.2f},{speed:.1f}\n")
 
 
+def times(path: Path) -> list[tuple[int, float]]:
+    """Return the lines of times.csv, step and seconds; a line that is cut off is left out."""
+    if not (path / "times.csv").exists():
+        return []
+    lines = (path / "times.csv").read_text().split("\n")[1:-1]
+    return [(int(step), float(seconds)) for step, seconds, _ in (line.split(",") for line in lines)]
+
+
 # ------------------------------------------------------------------------------------------ one process, and interrupts
 
 
@@ -278,7 +287,13 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first interrupt or termination into a question to ask between updates; a second one interrupts."""
+    """Turn the first interrupt or termination into a question to ask between updates; a second one interrupts.
+
+    Only the main thread is told of signals: elsewhere nobody asks.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
     asked: list[int] = []
 
     def ask(number: int, _: Any) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from refdope.data.batches import Batches
 from refdope.layers.lstm import State
 from refdope.models.language_model import LanguageModel
-from refdope.structures.base import Array
+from refdope.structures.base import Array, Params
 from refdope.training.annealing import Annealer
 from refdope.training.optimizers import Optimizer
 
@@ -28,6 +28,10 @@ class Trainer:
         Where dropout and CMR masks come from.
     annealer : Annealer, optional
         What happens to overlays.
+    l2_overlay : float
+        λ: the loss that is descended has ½ λ ‖S‖² added for every overlay S; the loss that is returned has not.
+    alternate : int
+        Train the structures and the overlays under them in turns of so many updates; 0: together.
 
     Attributes
     ----------
@@ -45,7 +49,11 @@ class Trainer:
         learning_rate: Callable[[int], float],
         rng: np.random.Generator,
         annealer: Annealer | None = None,
+        *,
+        l2_overlay: float = 0.0,
+        alternate: int = 0,
     ) -> None:
+        self.l2_overlay, self.alternate = l2_overlay, alternate
         self.model, self.batches, self.optimizer = model, batches, optimizer
         self.learning_rate, self.rng, self.annealer = learning_rate, rng, annealer
         self.step = 0
@@ -70,8 +78,13 @@ class Trainer:
             self.state = None
         inputs, targets = self.batches[place]
         loss, self.state, cache = self.model.forward(inputs, targets, self.state, self.rng)
-        grads = self.model.backward(cache)
-        self.optimizer.step(self.model.params, grads, self.learning_rate(self.step))
+        grads, params = self.model.backward(cache), self.model.params
+        for name in self.model.matrices:
+            if self.l2_overlay and f"{name}.overlay" in grads:
+                grads[f"{name}.overlay"] += self.l2_overlay * params[f"{name}.overlay"]
+            if self.alternate:
+                _rest(name, grads, overlay=self.step // self.alternate % 2 == 0)
+        self.optimizer.step(params, grads, self.learning_rate(self.step))
         self.step += 1
         return float(loss)
 
@@ -79,6 +92,13 @@ class Trainer:
         """Do what is due to the overlays after this step."""
         if self.annealer is not None:
             self.annealer.update(self.optimizer, self.step)
+
+
+def _rest(matrix: str, grads: Params, overlay: bool) -> None:
+    """Take the gradients of a matrix's overlay, or of its structure, out: it is not updated."""
+    for name in [name for name in grads if name.startswith(f"{matrix}.")]:
+        if name.endswith(".overlay") == overlay:
+            del grads[name]
 
 
 def evaluation_batches(tokens: Array) -> Batches:

@@ -170,6 +170,15 @@ def test_an_hmd_layer_has_one_matrix_a_gate():
     assert isinstance(doped.Wx.structure, Stack)
 
 
+@pytest.mark.parametrize("doped", [False, True])
+def test_any_kind_can_be_one_matrix_or_one_a_gate(doped):
+    for kind, stacked in ((HMD, False), (Kronecker, True)):
+        layer = LSTM.for_compression(12, 8, kind, 2, np.random.default_rng(0), doped=doped, stacked=stacked)
+        W = layer.Wh.structure if doped else layer.Wh
+        assert isinstance(W, Stack if stacked else kind)
+        assert W.shape == (32, 8)
+
+
 def test_a_pruned_layer_is_overlays_alone():
     lstm = LSTM.for_compression(D, H, None, 3, np.random.default_rng(0), doped=True)
     assert isinstance(lstm.Wx, Overlay)

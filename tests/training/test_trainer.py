@@ -9,12 +9,14 @@ from refdope.training import SGD, Adam, Annealer, CubicRamp, LinearDecay, Traine
 PATTERN = np.tile(np.array([0, 1, 2, 3, 4, 5, 4, 3, 2, 1], dtype=np.int32), 60)
 
 
-def made(optimizer=None, seed=0, lr=0.02, cmr=None):
+def made(optimizer=None, seed=0, lr=0.02, cmr=None, **how):
     rng = np.random.default_rng(seed)
     m = LanguageModel.for_compression(6, 8, Kronecker, 2, rng, doped=True, cmr=cmr, dropout=0.1).astype(np.float32)
     batches = Batches(PATTERN, 10, 4)
     annealer = Annealer(m, 2, CubicRamp(10, 40, 5))
-    return Trainer(m, batches, optimizer or Adam(), LinearDecay(lr, 60, 90), np.random.default_rng(seed), annealer)
+    return Trainer(
+        m, batches, optimizer or Adam(), LinearDecay(lr, 60, 90), np.random.default_rng(seed), annealer, **how
+    )
 
 
 def test_a_pattern_is_learnt():
@@ -75,3 +77,25 @@ def test_divergence_stops_with_the_parameters_of_before():
         t.update()
     for name, a in t.model.params.items():
         assert_array_equal(a, before[name])
+
+
+def test_weight_decay_is_of_the_overlay_alone():
+    plain, decayed = made(SGD(clip=100.0), lr=0.5), made(SGD(clip=100.0), lr=0.5, l2_overlay=0.1)
+    before = {name: a.copy() for name, a in plain.model.params.items()}
+    assert plain.descend() == decayed.descend()
+    for name, a in plain.model.params.items():
+        step = 0.5 * 0.1 * before[name] if name.endswith(".overlay") else 0
+        np.testing.assert_allclose(decayed.model.params[name], a - step, rtol=1e-5, atol=1e-7)
+
+
+def test_structure_and_overlay_are_trained_in_turns():
+    t = made(SGD(), lr=0.5, alternate=2)
+    matrices = [name for name in t.model.params if name.startswith("layers.0.W")]
+    for turn in ("structure", "structure", "overlay", "overlay", "structure"):
+        before = {name: a.copy() for name, a in t.model.params.items()}
+        t.descend()
+        moved = {name for name, a in t.model.params.items() if not np.array_equal(a, before[name])}
+        overlays = {name for name in matrices if name.endswith(".overlay")}
+        assert moved & set(matrices) == (overlays if turn == "overlay" else set(matrices) - overlays)
+        assert "softmax.W" in moved
+        assert "layers.0.b" in moved
