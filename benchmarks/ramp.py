@@ -82,6 +82,8 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
             axes.set_xticks(x[:: 2 if len(x) > 4 else 1], [f"{100 * d:g} %" for d in x[:: 2 if len(x) > 4 else 1]])
             axes.set_xticks([], minor=True)
             axes.invert_xaxis()  # as training goes
+            for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+                formatter("{x:g}")
         figure.axes[0].set_ylabel("layer step, ms")
         figure.axes[0].legend(frameon=False)
         figure.savefig(file, format="png")

@@ -95,10 +95,8 @@ class LSTM:
         T, B, H = x.shape[0], x.shape[1], self.H
         Wx, Wh = (self.Wx, self.Wh) if rng is None else (self.Wx.sample(rng, (T, B)), self.Wh.sample(rng, (T, B)))
         dtype = np.result_type(x, *self.params.values(), *(state or ()))
-        h, c = np.zeros((T + 1, B, H), dtype), np.zeros((T + 1, B, H), dtype)
-        if state is not None:
-            h[0], c[0] = _checked("state", state, (B, H))
-        tanh_c = np.empty((T, B, H), dtype)
+        h, c, tanh_c = (np.empty((steps, B, H), dtype) for steps in (T + 1, T + 1, T))
+        h[0], c[0] = (0, 0) if state is None else _checked("state", state, (B, H))
 
         gates = Wx.forward(x).astype(dtype, copy=False)  # z, turned into the gates step by step
         ig = np.empty((B, H), dtype)
@@ -171,8 +169,9 @@ class LSTM:
             dz_o *= dh_t
             dh_next = Wh.at(t).adjoint(dz[t])
             dc *= f
-        grads = join(Wx=Wx.gradient(x, dz), Wh=Wh.gradient(h[:-1], dz)) | {"b": dz.sum((0, 1))}
-        return Wx.adjoint(dz), (dh_next, dc), grads
+        dx, dWx = Wx.backward(x, dz)
+        grads = join(Wx=dWx, Wh=Wh.gradient(h[:-1], dz)) | {"b": dz.sum((0, 1))}
+        return dx, (dh_next, dc), grads
 
     @property
     def params(self) -> Params:

@@ -51,6 +51,10 @@ class Structure(ABC):
     def _gradient(self, x: Array, dy: Array) -> Params:
         """d⟨dY, X Wᵀ⟩ / d params, summed over the R rows."""
 
+    def _backward(self, x: Array, dy: Array) -> tuple[Array, Params]:
+        """Return what the two above do; written anew where they share work."""
+        return self._adjoint(dy), self._gradient(x, dy)
+
     @abstractmethod
     def to_dense(self) -> Array:
         """W as an (m, n) array: to look at and to check against; never used in a pass."""
@@ -151,11 +155,23 @@ class Structure(ABC):
         ValueError
             If the last axes do not fit W, or the leading axes differ.
         """
+        return self._gradient(*self._pairs(x, dy))
+
+    def backward(self, x: Array, dy: Array) -> tuple[Array, Params]:
+        """Return what `adjoint` and `gradient` do, at once: in some structures they share work.
+
+        Parameters, shapes and errors are those of `gradient`.
+        """
+        dx, grads = self._backward(*self._pairs(x, dy))
+        return dx.reshape(*np.shape(x)), grads
+
+    def _pairs(self, x: Array, dy: Array) -> tuple[Array, Array]:
+        """Return x and dy as rows that belong together."""
         x_rows, lead = self._rows(x, "x", 1)
         dy_rows, dy_lead = self._rows(dy, "dy", 0)
         if lead != dy_lead:
             raise ValueError(f"{type(self).__name__}: x and dy must share their leading axes, got {lead} and {dy_lead}")
-        return self._gradient(x_rows, dy_rows)
+        return x_rows, dy_rows
 
     def _rows(self, x: Array, name: str, axis: int) -> tuple[Array, tuple[int, ...]]:
         """Return x (…, k) as rows (R, k), and its leading axes."""

@@ -127,6 +127,9 @@ class DroppedRows(Sampled):
     def _gradient(self, x: Array, dy: Array) -> Params:
         return self.W._gradient(x, self._drop(dy))
 
+    def _backward(self, x: Array, dy: Array) -> tuple[Array, Params]:
+        return self.W._backward(x, self._drop(dy))
+
     def _drop(self, y: Array) -> Array:
         if len(y) != prod(self.b.shape[:-1]):
             raise ValueError(f"this pass was sampled for leading axes {self.b.shape[:-1]}, got {len(y)} rows")

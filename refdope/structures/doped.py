@@ -55,6 +55,10 @@ class Doped(Structure):
     def _gradient(self, x: Array, dy: Array) -> Params:
         return self.structure._gradient(x, dy) | self._overlay._gradient(x, dy)
 
+    def _backward(self, x: Array, dy: Array) -> tuple[Array, Params]:
+        (dx, of_structure), (dx_overlay, of_overlay) = self.structure._backward(x, dy), self._overlay._backward(x, dy)
+        return dx + dx_overlay, of_structure | of_overlay
+
     def sample(self, rng: np.random.Generator, lead: tuple[int, ...]) -> Structure:
         """Draw the CMR masks of one training pass over rows with these leading axes."""
         if self.cmr is None or self.cmr.rate == 0:

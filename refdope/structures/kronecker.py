@@ -75,17 +75,27 @@ class Kronecker(Structure):
         return _product(self.A.T, dy, self.B)
 
     def _gradient(self, x: Array, dy: Array) -> Params:
+        return self._gradients(x, dy, self._AtdY(dy))
+
+    def _backward(self, x: Array, dy: Array) -> tuple[Array, Params]:
+        AtdY = self._AtdY(dy)  # dX = (Aᵀ dY) B and dB = (Aᵀ dY)ᵀ X share it
+        return (AtdY @ self.B).reshape(x.shape), self._gradients(x, dy, AtdY)
+
+    def _AtdY(self, dy: Array) -> Array:
+        m1, _, m2, _ = self.factoring
+        return (self.A.T @ dy.reshape(-1, m1, m2)).reshape(-1, m2)  # (R, n1, m2) -> (R·n1, m2)
+
+    def _gradients(self, x: Array, dy: Array, AtdY: Array) -> Params:
         m1, n1, m2, n2 = self.factoring
-        dY = dy.reshape(-1, m1, m2)  # (R, m) -> (R, m1, m2)
         X = x.reshape(-1, n2)  # (R, n) -> (R·n1, n2)
         XB = (X @ self.B.T).reshape(-1, n1, m2)  # (R, n1, m2)
-        AdY = (self.A.T @ dY).reshape(-1, m2)  # (R·n1, m2)
+        dY = dy.reshape(-1, m1, m2)  # (R, m) -> (R, m1, m2)
         # Σ over rows of (m1, m2) @ (m2, n1): small products and their sum, or one of rearranged rows; what moves less
         if m1 * n1 < (m1 + n1) * m2:
             dA = (dY @ np.ascontiguousarray(XB.swapaxes(1, 2))).sum(0)  # twice as fast as with a transposed view
         else:
             dA = np.tensordot(dY, XB, ((0, 2), (0, 2)))
-        return {"A": dA, "B": AdY.T @ X}
+        return {"A": dA, "B": AtdY.T @ X}
 
     def to_dense(self) -> Array:
         """Return W as an (m, n) array, `np.kron(A, B)`."""

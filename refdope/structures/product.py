@@ -51,5 +51,6 @@ def _block(W: Array, rows: Array) -> int:
     """Return how many rows of W a block has, or 0 where blocks are of no use."""
     if not (THREADS == "1" and 1 < len(rows) < FEW and W.dtype == rows.dtype and W.dtype.kind == "f"):
         return 0
-    k = SMALL // (len(rows) * W.shape[1]) // 16 * 16  # whole vector registers
+    small = SMALL * 4 // W.itemsize  # in float64 half as much is faster
+    k = small // (len(rows) * W.shape[1]) // 16 * 16  # whole vector registers
     return min(k, len(W)) if W.flags.c_contiguous else 0

@@ -45,6 +45,10 @@ class Stack(Structure):
     def _gradient(self, x: Array, dy: Array) -> Params:
         return _numbered(W._gradient(x, d) for W, d in zip(self.matrices, self._parts(dy), strict=True))
 
+    def _backward(self, x: Array, dy: Array) -> tuple[Array, Params]:
+        each = [W._backward(x, d) for W, d in zip(self.matrices, self._parts(dy), strict=True)]
+        return reduce(np.add, (dx for dx, _ in each)), _numbered(grads for _, grads in each)
+
     def _parts(self, dy: Array) -> list[Array]:
         return np.split(dy, self.edges, axis=1)  # (R, m) -> views (R, m_k)
 

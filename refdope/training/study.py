@@ -10,6 +10,7 @@ An experiment is a TOML file:
     name = "doped KP"
     seeds = 3                       1 where it says nothing
     settings = {structure = "kronecker"}
+    each = {factor = [10, 20]}      several variants in one, named "doped KP, factor 10" and so on
 
 First every variant tries the grid on short runs of seed 0, and keeps the settings of the lowest validation loss; a
 setting that the variant names itself is not tried. Then come the runs proper, seed by seed. Each is a run folder
@@ -90,10 +91,12 @@ def read(path: Path, preset: str = "", **more: Any) -> Study:
         raise ValueError(f"{path} is not an experiment: {what}")
     variants = []
     for one in given["variant"]:
-        extra = sorted(one.keys() - {"name", "seeds", "settings"})
+        extra = sorted(one.keys() - {"name", "seeds", "settings", "each"})
         if extra or "name" not in one:
-            raise ValueError(f"{path}: a variant has name, seeds and settings, not {extra[0] if extra else 'no name'}")
-        variants.append(Variant(one["name"], one.get("settings", {}), one.get("seeds", 1)))
+            raise ValueError(f"{path}: a variant has name, seeds, settings and each, not {[*extra, 'no name'][0]}")
+        for more in _products(one.get("each", {})):
+            name = ", ".join([one["name"], *(f"{setting} {value}" for setting, value in more.items())])
+            variants.append(Variant(name, one.get("settings", {}) | more, one.get("seeds", 1)))
     names = [v.name for v in variants]
     if len(set(names)) < len(names):
         raise ValueError(f"{path}: variants must have different names, got {', '.join(names)}")
@@ -113,7 +116,7 @@ def trials(study: Study, variant: Variant) -> list[Run]:
         open_ = {name: values for name, values in open_.items() if not name.startswith("ramp")}
     if all(len(values) == 1 for values in open_.values()):
         return []
-    every = (dict(zip(open_, values, strict=True)) for values in product(*open_.values()))
+    every = _products(open_)
     return [Run(variant.name, _config(study, variant, study.short | tried), trial=True) for tried in every]
 
 
@@ -121,6 +124,11 @@ def proper(study: Study, variant: Variant, chosen: Mapping[str, Any]) -> list[Ru
     """List the runs of a variant, one a seed, with the settings that were chosen for it."""
     config = _config(study, variant, chosen)
     return [Run(variant.name, replace(config, seed=seed), trial=False) for seed in range(variant.seeds)]
+
+
+def _products(choices: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """List every choice of one value each; `{}` where there is nothing to choose."""
+    return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
 
 
 def _config(study: Study, variant: Variant, more: Mapping[str, Any]) -> Config:

@@ -56,6 +56,21 @@ def test_adjoint_is_the_transpose_by_the_dot_test(case: Case):
 
 
 @every
+def test_backward_is_adjoint_and_gradient_at_once(case: Case):
+    rng, (m, n) = np.random.default_rng(1), case.W.shape
+    x, dy = case.rows(n, rng), case.rows(m, rng)
+    dx, grads = case.W.backward(x, dy)
+    assert dx.shape == x.shape
+    assert_allclose(dx, case.W.adjoint(dy), rtol=1e-12, atol=1e-13)
+    expected = case.W.gradient(x, dy)
+    assert grads.keys() == expected.keys()
+    for name, g in grads.items():
+        assert_allclose(g, expected[name], rtol=1e-12, atol=1e-13)
+    with pytest.raises(ValueError, match="x and dy must share their leading axes"):
+        case.W.backward(x, dy[None])
+
+
+@every
 def test_gradient_agrees_with_complex_step_and_stencil(case: Case):
     rng, (m, n) = np.random.default_rng(2), case.W.shape
     x, dy = case.rows(n, rng), case.rows(m, rng)

@@ -29,8 +29,8 @@ def test_every_way_is_the_same_product(shape, rows, dtype, threads, monkeypatch)
 def test_blocks_are_used_with_a_rest(monkeypatch):
     monkeypatch.setattr(product, "THREADS", "1")
     monkeypatch.setattr(product, "SMALL", 16 * 4 * 3)
-    assert product._block(np.ones((50, 3)), np.ones((4, 3))) == 16
-    assert product._block(np.ones((10, 3)), np.ones((4, 3))) == 10
+    assert product._block(np.ones((50, 3), "f"), np.ones((4, 3), "f")) == 16
+    assert product._block(np.ones((10, 3), "f"), np.ones((4, 3), "f")) == 10
 
 
 @pytest.mark.parametrize(

@@ -187,8 +187,8 @@ def test_ten_kills_change_no_number(tmp_path, text):
     [
         (("[grid]", "[grit]"), "'grit' is no part of one"),
         (('name = "fixed"', 'name = "dense"'), "variants must have different names, got dense, doped KP, dense"),
-        (('name = "fixed"', ""), "a variant has name, seeds and settings, not no name"),
-        (('name = "fixed"', 'name = "fixed"\nseed = 3'), "a variant has name, seeds and settings, not seed"),
+        (('name = "fixed"', ""), "a variant has name, seeds, settings and each, not no name"),
+        (('name = "fixed"', 'name = "fixed"\nseed = 3'), "a variant has name, seeds, settings and each, not seed"),
         (("hidden = 8", "hiden = 8"), "small, dense: there is no setting 'hiden'"),
         (("ramp_end = 0.6", "ramp_end = 0.01"), "small, fixed: ramp_start must be below ramp_end"),
     ],
@@ -228,3 +228,13 @@ def test_the_experiments_of_the_project_can_be_read(path):
     read = study.read(path)
     assert read.about
     assert all(study.proper(read, v, {}) for v in read.variants)
+
+
+def test_each_makes_a_variant_of_every_choice(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(
+        FILE.replace("lr = 0.01, ramp_end = 0.6}", "lr = 0.01}\neach = {ramp_end = [0.4, 0.6], factor = [2, 4]}")
+    )
+    made = {v.name: v.settings for v in study.read(path).variants[2:]}
+    assert list(made) == [f"fixed, ramp_end {end}, factor {factor}" for end in (0.4, 0.6) for factor in (2, 4)]
+    assert made["fixed, ramp_end 0.6, factor 2"] == {"structure": "none", "lr": 0.01, "ramp_end": 0.6, "factor": 2}
