@@ -94,9 +94,9 @@ def read(path: Path, preset: str = "", **more: Any) -> Study:
         extra = sorted(one.keys() - {"name", "seeds", "settings", "each"})
         if extra or "name" not in one:
             raise ValueError(f"{path}: a variant has name, seeds, settings and each, not {[*extra, 'no name'][0]}")
-        for more in _products(one.get("each", {})):
-            name = ", ".join([one["name"], *(f"{setting} {value}" for setting, value in more.items())])
-            variants.append(Variant(name, one.get("settings", {}) | more, one.get("seeds", 1)))
+        for chosen in _products(one.get("each", {})):
+            name = ", ".join([one["name"], *(f"{setting} {value}" for setting, value in chosen.items())])
+            variants.append(Variant(name, one.get("settings", {}) | chosen, one.get("seeds", 1)))
     names = [v.name for v in variants]
     if len(set(names)) < len(names):
         raise ValueError(f"{path}: variants must have different names, got {', '.join(names)}")
