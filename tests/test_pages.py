@@ -127,3 +127,10 @@ def test_nothing_is_pinned_outside_the_ranges_of_the_project():
 
 def _version(text: str) -> list[int]:
     return [int(number) for number in text.split(".")]
+
+
+def test_the_readmes_speeds_are_those_of_the_benchmarks():
+    measured = (ROOT / "benchmarks" / "results" / "bench.md").read_text().splitlines()
+    shown = [line for line in README.splitlines() if re.match(r"\| (lstm|model|product)", line)]
+    assert len(shown) > 10
+    assert not set(shown) - set(measured)
