@@ -211,7 +211,6 @@ def _experiment(args: argparse.Namespace) -> int:
     data = {"data": str(Path(args.data).absolute())} if args.data else {}
     read = study.read(path, args.preset, **data)
     out, table = args.out or Path("runs") / read.name, args.table or Path("figures") / f"{read.name}.csv"
-    table.parent.mkdir(parents=True, exist_ok=True)
     with dask(args.dask) if args.dask else workers(args.jobs) as executor:
         failed = study.conduct(read, out.absolute(), table, executor)
     print(f"{table}: all runs that are done; their folders are in {out}")

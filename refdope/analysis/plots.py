@@ -110,6 +110,8 @@ def _parts(axes: Axes, courses: Mapping[str, Mapping[str, Any]], about: Mapping[
 
     what = [("both parts", ""), ("overlay set to zero", "o"), ("structure set to zero", "s")]
     shapes = [Line2D([], [], color="0.3", marker=m, markersize=4, label=label) for label, m in what]
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.2 * (high - low))  # room for the legend above the curves
     axes.legend(handles=shapes, frameon=False, loc="upper right", fontsize=8)
     if about["level"] == "word":
         axes.set_yscale("log")

@@ -26,14 +26,16 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, wait
 from contextlib import ExitStack, redirect_stderr
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from refdope.data import Text
+from refdope.data import Text, load
 from refdope.data.batches import Batches
+from refdope.data.vocabulary import Level
 from refdope.files import write_csv
 from refdope.training import folder
 from refdope.training.config import PRESETS, Config, read_toml
@@ -154,9 +156,12 @@ def conduct(study: Study, out: Path, table: Path, executor: Executor) -> list[st
     list of str
         The runs that failed, each with its reason.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    failed: list[str] = []
     short = [run for v in study.variants for run in trials(study, v)]
+    for run in (*short, *(run for v in study.variants for run in proper(study, v, {}))):
+        _text(run)  # a text that cannot be had is told before anything is written
+    for folder_ in (out, table.parent):
+        folder_.mkdir(parents=True, exist_ok=True)
+    failed: list[str] = []
     failed += _all(short, [], out, table, executor)
     failed += _all(_proper(study, out, failed), short, out, table, executor)
     return failed
@@ -195,8 +200,7 @@ def _valid(path: Path) -> float:
 
 def _all(runs: Sequence[Run], before: Sequence[Run], out: Path, table: Path, executor: Executor) -> list[str]:
     """Send runs to an executor, and write the table after each, of those before and these; return what failed."""
-    texts: dict[tuple[str, str, int], Text] = {}
-    length = {run: _tokens(run, texts) for run in runs}
+    length = {run: _tokens(run) for run in runs}
     failed = []
     with tqdm(total=sum(length.values()), unit=" tokens", unit_scale=True, smoothing=0.02, disable=None) as bar:
         bar.initial = sum(length[run] if _done(run, out) else _read(run, out) for run in runs)
@@ -250,13 +254,19 @@ def _done(run: Run, out: Path) -> bool:
     return (path / "result.json").exists() and folder.read_config(path) == run.config
 
 
-def _tokens(run: Run, texts: dict[tuple[str, str, int], Text]) -> int:
+def _text(run: Run) -> Text:
+    return _texts(run.config.data, run.config.level, run.config.words)
+
+
+@lru_cache(maxsize=4)
+def _texts(data: str, level: Level, words: int) -> Text:
+    return Text.of(load(data or None), level, words)
+
+
+def _tokens(run: Run) -> int:
     """Return how many tokens a run reads in all: what its length is measured in."""
     c = run.config
-    key = (c.data, c.level, c.words)
-    if key not in texts:
-        texts[key] = folder.read_text(c)
-    return c.total_steps(len(Batches(texts[key].train, c.unroll, c.batch))) * c.unroll * c.batch
+    return c.total_steps(len(Batches(_text(run).train, c.unroll, c.batch))) * c.unroll * c.batch
 
 
 def _read(run: Run, out: Path) -> int:

@@ -216,6 +216,14 @@ def test_a_name_is_looked_for_in_experiments(capsys):
     assert "--jobs must be at least 1, got 0" in capsys.readouterr().err
 
 
+def test_a_text_that_is_not_there_is_told_and_nothing_is_made(tmp_path, monkeypatch, capsys):
+    (tmp_path / "small.toml").write_text(FILE)
+    monkeypatch.chdir(tmp_path)
+    assert main(["experiment", "small.toml", "--data", "nowhere"]) == 2
+    assert "there is no file or folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
+
+
 def test_a_preset_takes_the_place_of_the_base():
     read = study.read(Path("experiments/ptb.toml"), "zaremba-medium", data="somewhere")
     config = study.proper(read, read.variants[1], {})[0].config
