@@ -184,9 +184,8 @@ def test_workers_end_with_a_killed_parent(text, tmp_path):
     with training(text, tmp_path / "out") as started:
         time.sleep(1.5)
         started.kill()
-        _, printed = started.communicate(timeout=20)  # ends when no process holds its output any more
+        started.communicate(timeout=20)  # ends when no process holds its output any more
     assert started.returncode == -signal.SIGKILL
-    assert not printed
 
 
 def test_python_m_refdope_is_the_command():
