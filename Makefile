@@ -11,7 +11,7 @@ help:
 	@echo "make test       lint, type-check and test"
 	@echo "make test-slow  the tests that take long"
 	@echo "make test-torch every derivative against PyTorch's autograd, and the checker on a PyTorch module"
-	@echo "make zoo        what gradcheck, torch, SciPy and autograd say of 117 wrong backward passes; figures/zoo.md"
+	@echo "make zoo        what gradcheck, torch, SciPy and autograd say of 355 wrong backward passes; figures/zoo.md"
 	@echo "make bench      this package against its peers, roofline, crossover, memory: benchmarks/results/, 25 minutes"
 	@echo "make bench-quick  the comparison alone, a minute and a half"
 	@echo "make format     format the code"
