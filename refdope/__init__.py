@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from refdope.checks import gradcheck
-    from refdope.layers import LSTM
+    from refdope.layers import LSTM, JointLSTM
     from refdope.models import LanguageModel, Stepper
     from refdope.structures import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, SparseOverlay, Stack
 
@@ -22,6 +22,7 @@ __all__ = [
     "LSTM",
     "Dense",
     "Doped",
+    "JointLSTM",
     "Kronecker",
     "LanguageModel",
     "Overlay",
@@ -35,7 +36,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    elsewhere = {"gradcheck": "checks", "LSTM": "layers", "LanguageModel": "models", "Stepper": "models"}
+    elsewhere = {"gradcheck": "checks", "LSTM": "layers", "JointLSTM": "layers"}
+    elsewhere |= {"LanguageModel": "models", "Stepper": "models"}
     value = getattr(import_module(f"{__name__}.{elsewhere.get(name, 'structures')}"), name)
     globals()[name] = value
     return value

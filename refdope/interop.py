@@ -25,8 +25,8 @@ def to_torch(layers: Sequence[LSTM]) -> Params:
     """Return the dense weights of a stack of layers under PyTorch's names; all of b is in bias_ih."""
     arrays = {}
     for k, layer in enumerate(layers):
-        arrays[f"weight_ih_l{k}"] = np.ascontiguousarray(layer.Wx.to_dense())
-        arrays[f"weight_hh_l{k}"] = np.ascontiguousarray(layer.Wh.to_dense())
+        Wx, Wh = layer.to_dense()
+        arrays[f"weight_ih_l{k}"], arrays[f"weight_hh_l{k}"] = np.ascontiguousarray(Wx), np.ascontiguousarray(Wh)
         arrays[f"bias_ih_l{k}"] = layer.b.copy()
         arrays[f"bias_hh_l{k}"] = np.zeros_like(layer.b)
     return arrays

@@ -116,7 +116,7 @@ def _variance(z: Array) -> float:
 def _products(model: LanguageModel, probe: Batches) -> Iterator[tuple[Array, Array]]:
     """Yield W_s x and S x of every doped matrix over the first window of a text."""
     _, _, cache = model.forward(*probe[0])
-    for layer, (_, passed) in zip(model.layers, cache.layers, strict=True):
-        for W, x in ((layer.Wx, passed.x), (layer.Wh, passed.h[:-1])):
+    for _, passed in cache.layers:
+        for W, x in passed.products:
             if isinstance(W, Doped):
                 yield W.structure.forward(x), W.overlay.forward(x)

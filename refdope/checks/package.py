@@ -12,7 +12,7 @@ from refdope.checks.gradcheck import How, gradcheck
 from refdope.checks.numeric import COMPLEX, STENCIL
 from refdope.checks.ours import check_lstm, check_model, check_structure
 from refdope.checks.report import Report
-from refdope.layers import LSTM, Dropout, Embedding, Softmax
+from refdope.layers import LSTM, Dropout, Embedding, JointLSTM, Softmax
 from refdope.models import LanguageModel
 from refdope.structures import CMR, STRUCTURES, Dense, Doped, Overlay, SparseOverlay, Stack, Structure
 
@@ -42,6 +42,9 @@ def checks() -> list[Check]:
                 found.append(
                     Check("layer", f"lstm, {where} {name}", how, partial(check_lstm, lstm(W, where), sampled=sampled))
                 )
+        for how, W, sampled in variants(kind, (4 * H, D + H)):
+            joint = JointLSTM(W, 0.5 * _rng().standard_normal(4 * H))
+            found.append(Check("layer", f"joint lstm, {name}", how, partial(check_lstm, joint, sampled=sampled)))
     found += [
         Check("layer", "embedding", "", check_embedding),
         Check("layer", "softmax", "", check_softmax),

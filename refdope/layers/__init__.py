@@ -2,8 +2,9 @@
 
 from refdope.layers.dropout import Dropout
 from refdope.layers.embedding import Embedding
+from refdope.layers.joint import JointLSTM
 from refdope.layers.lstm import LSTM
 from refdope.layers.softmax import Softmax
 from refdope.layers.stepper import LSTMStepper
 
-__all__ = ["LSTM", "Dropout", "Embedding", "LSTMStepper", "Softmax"]
+__all__ = ["LSTM", "Dropout", "Embedding", "JointLSTM", "LSTMStepper", "Softmax"]

@@ -1,21 +1,18 @@
 """LSTM layer: T steps forward, then backpropagation through time, both by hand.
 
-For x: (T, B, D), with z: (T, B, 4H) holding the four gates in PyTorch's order i, f, g, o:
+For x: (T, B, D), with z: (T, B, 4H) the four gates before their non-linearities,
 
     z_t = Wx x_t + Wh h_{t-1} + b                     Wx: (4H, D),  Wh: (4H, H),  b: (4H)
-    i, f, o = σ(z_i), σ(z_f), σ(z_o),   g = tanh(z_g)
-    c_t = f ∘ c_{t-1} + i ∘ g
-    h_t = o ∘ tanh(c_t)
+    h_t, c_t = cell(z_t, c_{t-1})                     refdope.layers.cell
 
 Backwards in time, with dh_t what the layers above send plus what step t+1 sends:
 
-    dc_t  = dc_{t+1} ∘ f_{t+1} + dh_t ∘ o ∘ (1 - tanh² c_t)
-    dz_i  = dc_t ∘ g       ∘ i (1 - i)                dz_f = dc_t ∘ c_{t-1} ∘ f (1 - f)
-    dz_g  = dc_t ∘ i       ∘ (1 - g²)                 dz_o = dh_t ∘ tanh c_t ∘ o (1 - o)
+    dz_t, dc_{t-1} = backwards through the cell, of dh_t and dc_t
     dh_{t-1} = Whᵀ dz_t
 
 Only the products with Wh are bound to the order of time. Wx x is one product over all T·B rows before the loop; Wxᵀ
-dz and the gradients of Wx, Wh and b are one each after it. b is PyTorch's b_ih + b_hh.
+dz and the gradients of Wx, Wh and b are one each after it. b is PyTorch's b_ih + b_hh. One matrix on [x; h] in place of
+the two is in `refdope.layers.joint`.
 
 Source: Hochreiter and Schmidhuber 1997, with the forget gate of Gers, Schmidhuber and Cummins 2000; layout and
 training as in Zaremba, Sutskever and Vinyals, "Recurrent neural network regularization", arXiv 1409.2329.
@@ -26,6 +23,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from refdope.layers import cell
 from refdope.structures.base import Array, Params, Structure, join, parts
 from refdope.structures.cmr import CMR
 from refdope.structures.doped import Doped
@@ -46,6 +44,11 @@ class LSTMCache(NamedTuple):
     Wx: Structure  # as this pass sampled them
     Wh: Structure
 
+    @property
+    def products(self) -> list[tuple[Structure, Array]]:
+        """The matrices and the rows that each multiplied."""
+        return [(self.Wx, self.x), (self.Wh, self.h[:-1])]
+
 
 class LSTM:
     """One LSTM layer over any two weight structures.
@@ -64,6 +67,11 @@ class LSTM:
                 f"LSTM: Wx, Wh and b must be (4H, D), (4H, H) and (4H,), got {Wx.shape}, {Wh.shape} and {b.shape}"
             )
         self.Wx, self.Wh, self.b = Wx, Wh, b
+
+    @property
+    def weights(self) -> dict[str, Structure]:
+        """The matrices by name, in the order in which the constructor takes them."""
+        return {"Wx": self.Wx, "Wh": self.Wh}
 
     def forward(
         self, x: Array, state: State | None = None, rng: np.random.Generator | None = None
@@ -96,7 +104,7 @@ class LSTM:
         Wx, Wh = (self.Wx, self.Wh) if rng is None else (self.Wx.sample(rng, (T, B)), self.Wh.sample(rng, (T, B)))
         dtype = np.result_type(x, *self.params.values(), *(state or ()))
         h, c, tanh_c = (np.empty((steps, B, H), dtype) for steps in (T + 1, T + 1, T))
-        h[0], c[0] = (0, 0) if state is None else _checked("state", state, (B, H))
+        h[0], c[0] = (0, 0) if state is None else checked("state", state, (B, H))
 
         gates = Wx.forward(x).astype(dtype, copy=False)  # z, turned into the gates step by step
         ig = np.empty((B, H), dtype)
@@ -104,19 +112,7 @@ class LSTM:
             z = gates[t]
             z += Wh.at(t).forward(h[t])
             z += self.b
-            i, f, g, o = _four(z)
-            # σ(z) = ½ tanh(½ z) + ½, so that one tanh serves all four gates
-            sigmoids = z[:, : 2 * H], o
-            for a in sigmoids:
-                a *= 0.5
-            np.tanh(z, out=z)
-            for a in sigmoids:
-                a *= 0.5
-                a += 0.5
-            np.multiply(f, c[t], out=c[t + 1])
-            c[t + 1] += np.multiply(i, g, out=ig)
-            np.tanh(c[t + 1], out=tanh_c[t])
-            np.multiply(o, tanh_c[t], out=h[t + 1])
+            cell.forward(z, c[t], c[t + 1], tanh_c[t], h[t + 1], ig)
         return h[1:], (h[T].copy(), c[T].copy()), LSTMCache(x, h, c, gates, tanh_c, Wx, Wh)
 
     def backward(self, dh: Array, cache: LSTMCache, d_state: State | None = None) -> tuple[Array, State, Params]:
@@ -147,28 +143,13 @@ class LSTM:
         if dh.shape != tanh_c.shape:
             raise ValueError(f"LSTM.backward: dh must be {tanh_c.shape}, as h was, got shape {dh.shape}")
         if d_state is not None:
-            d_state = _checked("d_state", d_state, h[0].shape)
+            d_state = checked("d_state", d_state, h[0].shape)
         dz = np.empty(gates.shape, np.result_type(gates, dh, *(d_state or ())))
         T, B, H = tanh_c.shape
         dh_next, dc = np.zeros((2, B, H), dz.dtype) if d_state is None else np.array(d_state, dz.dtype)
         for t in reversed(range(T)):
-            (i, f, g, o), (dz_i, dz_f, dz_g, dz_o) = _four(gates[t]), _four(dz[t])
-            dh_t = dh[t] + dh_next
-            through_tanh = 1 - tanh_c[t] ** 2
-            through_tanh *= o
-            through_tanh *= dh_t
-            dc += through_tanh
-            np.subtract(1, gates[t], out=dz[t])  # σ' = σ (1 - σ) for three gates, tanh' = 1 - g² for one
-            dz[t] *= gates[t]
-            np.subtract(1, g**2, out=dz_g)
-            dz_i *= g
-            dz_f *= c[t]
-            dz_g *= i
-            dz_o *= tanh_c[t]
-            dz[t, :, : 3 * H].reshape(B, 3, H)[...] *= dc[:, None]
-            dz_o *= dh_t
+            cell.backward(gates[t], c[t], tanh_c[t], dh[t] + dh_next, dc, dz[t])
             dh_next = Wh.at(t).adjoint(dz[t])
-            dc *= f
         dx, dWx = Wx.backward(x, dz)
         grads = join(Wx=dWx, Wh=Wh.gradient(h[:-1], dz)) | {"b": dz.sum((0, 1))}
         return dx, (dh_next, dc), grads
@@ -176,17 +157,25 @@ class LSTM:
     @property
     def params(self) -> Params:
         """The arrays that are trained: "Wx.…", "Wh.…", "b"."""
-        return join(Wx=self.Wx.params, Wh=self.Wh.params) | {"b": self.b}
+        return join(**{name: W.params for name, W in self.weights.items()}) | {"b": self.b}
 
     @property
     def constants(self) -> Params:
         """Arrays that are saved and not trained."""
-        return join(Wx=self.Wx.constants, Wh=self.Wh.constants)
+        return join(**{name: W.constants for name, W in self.weights.items()})
 
     def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> Self:
         """Return the same layer over other arrays, of any dtype; see `Structure.replace`."""
-        Wx, Wh = (W.replace(*parts(name, params, constants)) for name, W in (("Wx", self.Wx), ("Wh", self.Wh)))
-        return type(self)(Wx, Wh, params["b"])
+        matrices = [W.replace(*parts(name, params, constants)) for name, W in self.weights.items()]
+        return self._over(matrices, params["b"])
+
+    def to_csr(self) -> Self:
+        """Return the same layer, its overlays in CSR storage."""
+        return self._over([W.to_csr() for W in self.weights.values()], self.b)
+
+    def to_dense(self) -> tuple[Array, Array]:
+        """Return Wx and Wh as arrays."""
+        return self.Wx.to_dense(), self.Wh.to_dense()
 
     @classmethod
     def for_compression(
@@ -203,8 +192,9 @@ class LSTM:
         share: float = 0.9,
         stacked: bool | None = None,
         forget_bias: float = 1.0,
+        **how: Any,
     ) -> Self:
-        """Make a layer whose two matrices are compressed by a factor.
+        """Make a layer whose matrices are compressed by a factor.
 
         Parameters
         ----------
@@ -221,7 +211,7 @@ class LSTM:
         cmr : CMR, optional
             Co-matrix dropout of a doped matrix.
         std : float, optional
-            Root mean square of the entries of Wx and Wh; (3H)^-1/2 by default, that of U(-H^-1/2, H^-1/2).
+            Root mean square of the matrices' entries; (3H)^-1/2 by default, that of U(-H^-1/2, H^-1/2).
         share : float
             Of a doped matrix: how much of std² is the overlay's at the start.
         stacked : bool, optional
@@ -229,6 +219,8 @@ class LSTM:
             made alike (HMD).
         forget_bias : float
             What b starts with at the forget gate; zero elsewhere.
+        **how
+            What the kind's own `for_compression` and `for_doping` take besides.
 
         Raises
         ------
@@ -242,8 +234,8 @@ class LSTM:
         if cmr is not None and (kind is None or not doped):
             raise ValueError("LSTM: cmr was given, but drops rows of two co-matrices: it needs a kind and doped=True")
         stacked = kind is not None and (not kind.one_kind if stacked is None else stacked)
-        how: dict[str, Any] = {"of": kind, "count": 4} if stacked else {}
-        kind = Stack if how else kind
+        if stacked:
+            kind, how = Stack, how | {"of": kind, "count": 4}
         std = (3 * H) ** -0.5 if std is None else std
 
         def weight(n: int) -> Structure:
@@ -255,19 +247,25 @@ class LSTM:
 
         b = np.zeros(4 * H)
         b[H : 2 * H] = forget_bias
-        return cls(weight(D), weight(H), b)
+        return cls._over([weight(n) for n in cls._widths(D, H)], b)
+
+    @classmethod
+    def _over(cls, matrices: list[Any], b: Array) -> Self:
+        """Return the layer of these matrices, as `weights` orders them."""
+        return cls(*[*matrices, b])
+
+    @classmethod
+    def _widths(cls, D: int, H: int) -> tuple[int, ...]:
+        """Return how many columns each matrix has."""
+        return D, H
 
     def __repr__(self) -> str:
-        return f"LSTM(Wx={self.Wx!r}, Wh={self.Wh!r})"
+        matrices = ", ".join(f"{name}={W!r}" for name, W in self.weights.items())
+        return f"{type(self).__name__}({matrices})"
 
 
-def _four(z: Array) -> tuple[Array, Array, Array, Array]:
-    """Return views of the four gates, (B, 4H) -> 4 x (B, H)."""
-    H = z.shape[-1] // 4
-    return z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
-
-
-def _checked(name: str, state: State, shape: tuple[int, ...]) -> State:
+def checked(name: str, state: State, shape: tuple[int, ...]) -> State:
+    """Return a state that is two arrays of this shape, or raise ValueError."""
     h, c = state
     if h.shape != shape or c.shape != shape:
         raise ValueError(f"LSTM: {name} must be two arrays of shape {shape}, got {h.shape} and {c.shape}")

@@ -13,6 +13,7 @@ Source: the equations of `refdope.layers.lstm`.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_array, hstack
@@ -54,7 +55,7 @@ class LSTMStepper:
             np.empty((batch, H), dtype),
         )
         self.b = layer.b.copy()
-        self.products = _products(layer.Wx, layer.Wh, batch)
+        self.products = _products(list(layer.weights.values()), batch)
         # σ(z) = ½ tanh(½ z) + ½, so that one tanh serves all four gates: s tanh(s z) + (1 - s), s = ½ ½ 1 ½
         self.s = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], dtype), H)
         self.shift = 1 - self.s
@@ -83,21 +84,23 @@ class LSTMStepper:
         self.c[...] = 0
 
 
-def _products(Wx: Structure, Wh: Structure, batch: int) -> list[Product]:
-    """Return what adds [Wx Wh] u to z, in as few products as the two matrices allow."""
-    n = Wx.shape[1]
-    x, h, both = slice(n), slice(n, None), slice(None)  # columns of u
-    (x_array, x_sparse, x_other), (h_array, h_sparse, h_other) = _split(Wx), _split(Wh)
-    products = [_of_structure(W, part) for W, part in ((x_other, x), (h_other, h)) if W is not None]
-    if x_array is not None and h_array is not None:
-        products.append(_of_array(np.hstack([x_array, h_array]), both))
-    else:
-        products += [_of_array(W.copy(), part) for W, part in ((x_array, x), (h_array, h)) if W is not None]
-    if x_sparse is not None and h_sparse is not None:
-        products.append(_of_sparse(hstack([x_sparse, h_sparse]), both, batch))
-    else:
-        products += [_of_sparse(S.copy(), part, batch) for S, part in ((x_sparse, x), (h_sparse, h)) if S is not None]
-    return products
+def _products(matrices: list[Structure], batch: int) -> list[Product]:
+    """Return what adds [Wx Wh] u to z, or W u, in as few products as the matrices allow."""
+    edges = np.cumsum([0, *(W.shape[1] for W in matrices)])
+    columns = [slice(*edge) for edge in pairwise(edges)]  # of u, for each matrix
+    arrays, sparse, others = (
+        [(part, of) for part, of in zip(parts, columns, strict=True) if part is not None]
+        for parts in zip(*map(_split, matrices), strict=True)
+    )
+    if len(arrays) > 1:
+        arrays = [(np.hstack([W for W, _ in arrays]), slice(None))]
+    if len(sparse) > 1:
+        sparse = [(hstack([S for S, _ in sparse]), slice(None))]
+    return [
+        *(_of_structure(W, of) for W, of in others),
+        *(_of_array(W.copy(), of) for W, of in arrays),
+        *(_of_sparse(S.copy(), of, batch) for S, of in sparse),
+    ]
 
 
 def _split(W: Structure) -> tuple[Array | None, csr_array | None, Structure | None]:

@@ -16,7 +16,8 @@ import numpy as np
 
 from refdope.layers.dropout import Dropout
 from refdope.layers.embedding import Embedding
-from refdope.layers.lstm import LSTM, LSTMCache, State
+from refdope.layers.joint import JointLSTM
+from refdope.layers.lstm import LSTM, State
 from refdope.layers.softmax import Softmax, SoftmaxCache
 from refdope.models.stepper import Stepper
 from refdope.structures.base import Array, Params, Structure, gaussian, join, part, parts
@@ -26,7 +27,7 @@ class ModelCache(NamedTuple):
     """What a forward pass leaves for its backward pass."""
 
     embedding: Array
-    layers: list[tuple[Array | None, LSTMCache]]  # of the dropout below each layer, and of the layer
+    layers: list[tuple[Array | None, Any]]  # of the dropout below each layer, and of the layer
     dropout: Array | None  # of the dropout above the last layer
     softmax: SoftmaxCache
 
@@ -81,9 +82,10 @@ class LanguageModel:
 
     def _hidden(
         self, tokens: Array, state: Sequence[State] | None, rng: np.random.Generator | None
-    ) -> tuple[Array, list[State], tuple[Array, list[tuple[Array | None, LSTMCache]], Array | None]]:
+    ) -> tuple[Array, list[State], tuple[Array, list[tuple[Array | None, Any]], Array | None]]:
         x, embedding = self.embedding.forward(tokens)
-        caches, states = [], []
+        caches: list[tuple[Array | None, Any]] = []
+        states = []
         before: Sequence[State | None] = state or [None] * len(self.layers)
         for layer, start in zip(self.layers, before, strict=True):
             x, keep = self.dropout.forward(x, rng)
@@ -138,12 +140,11 @@ class LanguageModel:
     @property
     def matrices(self) -> dict[str, Structure]:
         """The weight structures by name, "layers.0.Wx", "layers.0.Wh" and so on."""
-        return {f"layers.{k}.{W}": getattr(layer, W) for k, layer in enumerate(self.layers) for W in ("Wx", "Wh")}
+        return {f"layers.{k}.{name}": W for k, layer in enumerate(self.layers) for name, W in layer.weights.items()}
 
     def to_csr(self) -> None:
         """Switch every overlay to CSR storage, in place: the parameter keeps its name and holds the alive entries."""
-        for layer in self.layers:
-            layer.Wx, layer.Wh = layer.Wx.to_csr(), layer.Wh.to_csr()
+        self.layers = [layer.to_csr() for layer in self.layers]
 
     @property
     def params(self) -> Params:
@@ -181,16 +182,18 @@ class LanguageModel:
         layers: int = 1,
         dropout: float = 0.0,
         embedding_std: float = 1.0,
+        joint: bool = False,
         **lstm: Any,
     ) -> Self:
         """Make a model of V tokens and H units a layer, the embedding as wide, with compressed LSTM matrices.
 
-        `kind`, `factor` and the further arguments are those of `LSTM.for_compression`. The entries of the embedding
-        start with root mean square `embedding_std`, those of the softmax with (3H)^-1/2, and its bias at zero.
+        `kind`, `factor` and the further arguments are those of `LSTM.for_compression`; with `joint`, every layer is a
+        `JointLSTM`. The entries of the embedding start with root mean square `embedding_std`, those of the softmax with
+        (3H)^-1/2, and its bias at zero.
         """
         return cls(
             Embedding(gaussian(rng, (V, H), embedding_std * (V * H) ** 0.5)),
-            [LSTM.for_compression(H, H, kind, factor, rng, **lstm) for _ in range(layers)],
+            [(JointLSTM if joint else LSTM).for_compression(H, H, kind, factor, rng, **lstm) for _ in range(layers)],
             Softmax(gaussian(rng, (V, H), (V / 3) ** 0.5), np.zeros(V)),
             dropout,
         )

@@ -133,13 +133,21 @@ class Kronecker(Structure):
 
     @classmethod
     def for_compression(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+        cls,
+        shape: tuple[int, int],
+        factor: float,
+        rng: np.random.Generator,
+        std: float | None = None,
+        *,
+        first: tuple[int, int] | None = None,
     ) -> Self:
         """Make the product of highest rank that fits, full if it can be; of several, the one with most parameters.
 
-        If there are several still, the one with fewest multiply-adds. The factors are Gaussian with ‖A‖ = ‖B‖. See
-        `Structure.for_compression`.
+        If there are several still, the one with fewest multiply-adds; or, with `first`, the one whose A has this shape.
+        The factors are Gaussian with ‖A‖ = ‖B‖. See `Structure.for_compression`.
         """
+        if first is not None:
+            return cls._drawn(cls._with_first(shape, factor, first), rng, std)
         every, most = cls.factorings(shape), budget("Kronecker", shape, factor)
         fitting = [f for f in every if f.n_params <= most]
         if not fitting:
@@ -148,14 +156,35 @@ class Kronecker(Structure):
 
     @classmethod
     def for_doping(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+        cls,
+        shape: tuple[int, int],
+        factor: float,
+        rng: np.random.Generator,
+        std: float | None = None,
+        *,
+        first: tuple[int, int] | None = None,
     ) -> Self:
-        """Make the smallest product of full rank: nearly all of the m·n / factor parameters are left to the overlay."""
+        """Make the smallest product of full rank, or the one whose A has the shape `first`.
+
+        Nearly all of the m·n / factor parameters are left to the overlay.
+        """
+        if first is not None:
+            return cls._drawn(cls._with_first(shape, factor, first), rng, std)
         most = budget("Kronecker", shape, factor)
         full = [f for f in cls.factorings(shape) if f.rank == min(shape)]
         if not full or full[0].n_params > most:
             raise _refusal(shape, factor, full, "full-rank ")
         return cls._drawn(full[0], rng, std)
+
+    @classmethod
+    def _with_first(cls, shape: tuple[int, int], factor: float, first: tuple[int, int]) -> Factoring:
+        (m, n), (m1, n1) = shape, first
+        if min(first) < 1 or m % m1 or n % n1:
+            raise ValueError(f"Kronecker: the sizes of the first factor must divide those of {shape}, got {first}")
+        f = Factoring(m1, n1, m // m1, n // n1)
+        if f.n_params > budget("Kronecker", shape, factor):
+            raise out_of_reach("Kronecker", shape, factor, f.n_params, f" with {f}")
+        return f
 
     @classmethod
     def _drawn(cls, f: Factoring, rng: np.random.Generator, std: float | None) -> Self:

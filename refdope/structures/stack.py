@@ -11,7 +11,7 @@ The parameters of W_k are named "k.name". An LSTM's HMD is such a stack, one mat
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -110,9 +110,10 @@ class Stack(Structure):
         *,
         of: type[Structure] = Dense,
         count: int = 4,
+        **how: Any,
     ) -> Self:
-        """Stack `count` equally tall matrices of one kind. See `Structure.for_compression`."""
-        return cls([of.for_compression(_tall(shape, count), factor, rng, std) for _ in range(count)])
+        """Stack `count` equally tall matrices of one kind, made with `how`. See `Structure.for_compression`."""
+        return cls([of.for_compression(_tall(shape, count), factor, rng, std, **how) for _ in range(count)])
 
     @classmethod
     def for_doping(
@@ -124,9 +125,10 @@ class Stack(Structure):
         *,
         of: type[Structure] = Dense,
         count: int = 4,
+        **how: Any,
     ) -> Self:
-        """Stack `count` equally tall matrices, each as its kind stands under an overlay."""
-        return cls([of.for_doping(_tall(shape, count), factor, rng, std) for _ in range(count)])
+        """Stack `count` equally tall matrices, each as its kind stands under an overlay, made with `how`."""
+        return cls([of.for_doping(_tall(shape, count), factor, rng, std, **how) for _ in range(count)])
 
 
 def _tall(shape: tuple[int, int], count: int) -> tuple[int, int]:

@@ -55,9 +55,8 @@ def compress_layers(
     for k, layer in enumerate(layers):
         D, H = layer.D, layer.H
         start = LSTM.for_compression(D, H, kind, factor, np.random.default_rng(0), doped=True)
-        near = {}
-        for name in ("Wx", "Wh"):
-            W, like = getattr(layer, name).to_dense(), getattr(start, name)
+        near: dict[str, Any] = {}
+        for (name, like), W in zip(start.weights.items(), layer.to_dense(), strict=True):
             like.overlay.prune(overlay_budget(f"layers.{k}.{name}", like, factor))
             near[name] = like.nearest(W.astype(np.float64))
             errors.append({"matrix": f"layers.{k}.{name}", **_errors(W, near[name], factor)})

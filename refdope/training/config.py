@@ -1,6 +1,7 @@
 """The settings of a training run: one list, from which the command line, the TOML file and every check are made."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -44,6 +45,8 @@ class Config:
     gates: str = setting(
         "auto", "one matrix for the four gates, or one each; auto: each for hmd", ("auto", "one", "each")
     )
+    joint: bool = setting(False, "one matrix on [x; h] in each layer, in place of two")
+    first: str = setting("", "shape of a Kronecker product's first factor, as 50x4; empty: what gives full rank")
     share: float = setting(0.9, "how much of the variance of a doped matrix is the overlay's at the start", least=0)
     hidden: int = setting(200, "units of each LSTM layer, and width of the embedding", least=1)
     layers: int = setting(1, "LSTM layers", least=1)
@@ -98,6 +101,8 @@ class Config:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if self.share > 1:
             raise ValueError(f"share must be in [0, 1], got {self.share}")
+        if self.first and (self.structure != "kronecker" or not re.fullmatch(r"\d+x\d+", self.first)):
+            raise ValueError(f"first must be like 50x4, with structure kronecker, got {self.first!r}, {self.structure}")
         if not self.ramp_start < self.ramp_end <= 1:
             raise ValueError(f"ramp_start must be below ramp_end, at most 1, got {self.ramp_start}, {self.ramp_end}")
         if self.structure == "none" and not self.overlay:
@@ -114,6 +119,7 @@ class Config:
         """Make the model, in float32, for V tokens."""
         kind = KINDS[self.structure]
         std = self.init or None
+        how = {"first": tuple(map(int, self.first.split("x")))} if self.first else {}
         return LanguageModel.for_compression(
             V,
             self.hidden,
@@ -127,8 +133,10 @@ class Config:
             cmr=CMR(self.cmr, self.cmr_rows, self.cmr_per) if self.cmr else None,
             std=std,
             share=self.share,
+            joint=self.joint,
             stacked=None if self.gates == "auto" else self.gates == "each",
             forget_bias=self.forget_bias,
+            **how,
         ).astype(np.float32)
 
     def total_steps(self, steps_an_epoch: int) -> int:

@@ -147,7 +147,7 @@ def conduct(study: Study, out: Path, table: Path, executor: Executor) -> list[st
     out : Path
         Where the run folders are; seen by all processes.
     table : Path
-        The CSV file.
+        The CSV file of the runs; NAME_courses.csv beside it is of their courses.
     executor : concurrent.futures.Executor
         Where runs are sent, any.
 
@@ -279,10 +279,25 @@ def _read(run: Run, out: Path) -> int:
 
 
 def _write(runs: Sequence[Run], out: Path, table: Path) -> None:
-    """Write a row for each run that is done: what it was, what it reached, where and in how long."""
-    rows = [_row(run, run.path(out)) for run in runs if _done(run, out)]
-    if rows:
-        write_csv(table, rows)
+    """Write a row for each run that is done: what it was, what it reached, where and in how long.
+
+    Beside it, NAME_courses.csv has the course of each but the trials: a row an evaluation, as in its metrics.csv.
+    """
+    done = [run for run in runs if _done(run, out)]
+    if done:
+        write_csv(table, [_row(run, run.path(out)) for run in done])
+    courses = [row for run in done if not run.trial for row in _course(run, run.path(out))]
+    if courses:
+        write_csv(table.with_name(f"{table.stem}_courses.csv"), courses)
+
+
+def _course(run: Run, path: Path) -> list[dict[str, Any]]:
+    """Return what was measured at every evaluation, to five digits."""
+    with (path / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row |= {name: f"{float(value):.5g}" for name, value in row.items() if name != "step"}
+    return [{"variant": run.variant, "seed": run.config.seed, **row} for row in rows]
 
 
 def _row(run: Run, path: Path) -> dict[str, Any]:

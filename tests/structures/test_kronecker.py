@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from refdope import LSTM
 from refdope.structures import Doped, Kronecker
 
 
@@ -83,3 +84,18 @@ def test_refusals_say_what_can_be_had():
         Doped.for_compression((400, 100), 300, rng)
     with pytest.raises(ValueError, match=r"A must have 2 axes, got shape \(3,\)"):
         Kronecker(np.zeros(3), np.zeros((2, 2)))
+
+
+def test_the_shape_of_the_first_factor_can_be_chosen():
+    rng = np.random.default_rng(0)
+    for make in (Kronecker.for_compression, Kronecker.for_doping):
+        W = make((24, 18), 3, rng, first=(8, 3))
+        assert (W.A.shape, W.B.shape, W.shape) == ((8, 3), (3, 6), (24, 18))
+        with pytest.raises(ValueError, match=r"the first factor must divide those of \(24, 18\), got \(5, 3\)"):
+            make((24, 18), 3, rng, first=(5, 3))
+        with pytest.raises(ValueError, match=r"factor 40 .*at most 10\.29 \(42 parameters\) .*\(8, 3\) ⊗ \(3, 6\)"):
+            make((24, 18), 40, rng, first=(8, 3))
+    lstm = LSTM.for_compression(18, 24, Kronecker, 3, rng, doped=True, first=(8, 3))
+    assert [W.structure.A.shape for W in lstm.weights.values()] == [(8, 3), (8, 3)]
+    stacked = LSTM.for_compression(18, 24, Kronecker, 3, rng, stacked=True, first=(8, 3))
+    assert [W.A.shape for W in stacked.Wx.matrices] == [(8, 3)] * 4

@@ -12,7 +12,20 @@ import numpy as np
 import pytest
 import torch
 
-from refdope import CMR, HMD, LMF, LSTM, Dense, Doped, Kronecker, LanguageModel, Overlay, SparseOverlay, Stack
+from refdope import (
+    CMR,
+    HMD,
+    LMF,
+    LSTM,
+    Dense,
+    Doped,
+    JointLSTM,
+    Kronecker,
+    LanguageModel,
+    Overlay,
+    SparseOverlay,
+    Stack,
+)
 from refdope.interop import to_torch
 from refdope.layers import Embedding, Softmax
 from refdope.structures import STRUCTURES, Structure
@@ -256,6 +269,18 @@ def test_an_lstm(variant, count, T, B):
         Wx, Wh = (matrix(getattr(cache, W), part(own, W), variant.cmr) for W in ("Wx", "Wh"))
         h, outputs[f"hT.{k}"], outputs[f"cT.{k}"] = lstm(Wx, Wh, own["b"], h, p[f"h0.{k}"], p[f"c0.{k}"])
     agree(ours, differentiate({"h": h} | outputs, upstream, p))
+
+
+@every
+@steps
+@batch
+def test_an_lstm_of_one_matrix(variant, T, B):
+    joint = JointLSTM(variant.of((4 * H, D + H), 0), np.random.default_rng(1).standard_normal(4 * H) / 2)
+    inputs, ours, upstream, (cache,) = run([joint], T, B, seed=7)
+    p = leaves(inputs)
+    W = matrix(cache.W, part(part(p, "0"), "W"), variant.cmr)
+    h, hT, cT = lstm(W[..., :D], W[..., D:], p["0.b"], p["x"], p["h0.0"], p["c0.0"])
+    agree(ours, differentiate({"h": h, "hT.0": hT, "cT.0": cT}, upstream, p))
 
 
 @deterministic

@@ -33,6 +33,8 @@ def test_toml_repeats_the_config(tmp_path):
         ({"ramp_start": 0.7}, "ramp_start must be below ramp_end"),
         ({"structure": "none", "overlay": False}, "structure none needs the overlay"),
         ({"structure": "none", "cmr": 0.1}, "cmr needs two co-matrices"),
+        ({"first": "50 by 4"}, "first must be like 50x4, with structure kronecker, got '50 by 4', kronecker"),
+        ({"first": "50x4", "structure": "lmf"}, "first must be like 50x4, with structure kronecker"),
         ({"steps": 0, "epochs": 0.0}, "steps or epochs must be above 0"),
     ],
 )
@@ -64,6 +66,12 @@ def test_models_of_a_config():
     for W in (dense.layers[0].Wx.W, dense.embedding.E):
         assert np.sqrt(np.mean(W.astype(float) ** 2)) == pytest.approx(0.05, rel=1e-5)
     assert not dense.layers[0].b.any()
+
+
+def test_a_joint_matrix_and_the_shape_of_its_first_factor():
+    model = Config(hidden=20, factor=5, joint=True, first="16x4").model(9)
+    (W,) = model.matrices.values()
+    assert (W.shape, W.structure.A.shape, W.structure.B.shape) == ((80, 40), (16, 4), (5, 10))
 
 
 def test_schedules_of_a_config():

@@ -82,6 +82,20 @@ def rows(table):
         return list(csv.DictReader(file))
 
 
+def test_the_course_of_every_run_proper_is_kept(small):
+    read, out, table = small
+    assert study.conduct(read, out, table, Here()) == []
+    courses = rows(table.with_name("small_courses.csv"))
+    runs = dict.fromkeys((row["variant"], row["seed"]) for row in courses)  # in their order; no trials
+    assert list(runs) == [("dense", "0"), ("doped KP", "0"), ("fixed", "0"), ("doped KP", "1")]
+    of = [row for row in courses if (row["variant"], row["seed"]) == ("doped KP", "1")]
+    kept = rows(out / "doped-kp-seed1" / "metrics.csv")
+    assert [row["step"] for row in of] == [row["step"] for row in kept]
+    assert {"0", "4", "8", "12"} <= {row["step"] for row in of}
+    for row, full in zip(of, kept, strict=True):
+        assert float(row["without_overlay"]) == pytest.approx(float(full["without_overlay"]), rel=1e-4)
+
+
 def test_trials_choose_what_the_runs_proper_use(small):
     read, out, table = small
     here = Here()
@@ -178,7 +192,8 @@ def test_ten_kills_change_no_number(tmp_path, text):
             started.wait()
             kills += 1
         subprocess.run(command, check=True, capture_output=True)
-        found[name] = [{k: v for k, v in r.items() if k != "seconds"} for r in rows(tmp_path / f"{name}.csv")]
+        table = [{k: v for k, v in r.items() if k != "seconds"} for r in rows(tmp_path / f"{name}.csv")]
+        found[name] = table, rows(tmp_path / f"{name}_courses.csv")
     assert found["killed"] == found["undisturbed"]
 
 
