@@ -29,6 +29,7 @@ from refdope.structures.cmr import CMR
 from refdope.structures.doped import Doped
 from refdope.structures.overlay import Overlay
 from refdope.structures.stack import Stack
+from refdope.structures.zero import Zero
 
 State = tuple[Array, Array]
 
@@ -209,7 +210,7 @@ class LSTM:
             Put an overlay on each matrix, with every entry alive; annealing (`refdope.training.annealing`) brings it
             down to what the factor leaves to it.
         cmr : CMR, optional
-            Co-matrix dropout of a doped matrix.
+            Co-matrix dropout of a doped matrix; of a pruned one, a control: there is nothing to stand in for a row.
         std : float, optional
             Root mean square of the matrices' entries; (3H)^-1/2 by default, that of U(-H^-1/2, H^-1/2).
         share : float
@@ -231,8 +232,8 @@ class LSTM:
             raise ValueError(f"LSTM: D and H must be at least 1, got {D} and {H}")
         if kind is None and not doped:
             raise ValueError("LSTM: kind is None, which makes sense only with doped=True (a pruned matrix)")
-        if cmr is not None and (kind is None or not doped):
-            raise ValueError("LSTM: cmr was given, but drops rows of two co-matrices: it needs a kind and doped=True")
+        if cmr is not None and not doped:
+            raise ValueError("LSTM: cmr was given, but drops rows of an overlay and what is under it: give doped=True")
         stacked = kind is not None and (not kind.one_kind if stacked is None else stacked)
         if stacked:
             kind, how = Stack, how | {"of": kind, "count": 4}
@@ -240,7 +241,8 @@ class LSTM:
 
         def weight(n: int) -> Structure:
             if kind is None:
-                return Overlay.dense((4 * H, n), rng, std)
+                S = Overlay.dense((4 * H, n), rng, std)
+                return Doped(Zero((4 * H, n)), S, cmr) if cmr else S
             if doped:
                 return Doped.for_compression((4 * H, n), factor, rng, std, kind=kind, cmr=cmr, share=share, **how)
             return kind.for_compression((4 * H, n), factor, rng, std, **how)

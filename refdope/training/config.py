@@ -56,7 +56,7 @@ class Config:
 
     l2_overlay: float = setting(0.0, "weight decay of the overlay: half of it times ‖S‖² is added to the loss", least=0)
     alternate: int = setting(0, "train structure and overlay in turns of so many updates; 0: together", least=0)
-    cmr: float = setting(0.0, "rate of co-matrix dropout, in [0, 1); 0: none", least=0)
+    cmr: float = setting(0.0, "rate of co-matrix dropout, in [0, 1); 0: none; of structure none, a control", least=0)
     cmr_rows: Rows = setting("both", "what co-matrix dropout drops", get_args(Rows))
     cmr_per: Per = setting("step", "draw its masks for every step, or once a sequence", get_args(Per))
     cmr_schedule: CMRSchedule = setting("annealed", "its rate: constant; until the ramp ends; falling along the ramp",
@@ -107,9 +107,10 @@ class Config:
             raise ValueError(f"ramp_start must be below ramp_end, at most 1, got {self.ramp_start}, {self.ramp_end}")
         if self.structure == "none" and not self.overlay:
             raise ValueError("structure none needs the overlay: there is nothing else")
-        for name in ("cmr", "alternate"):
-            if getattr(self, name) and not (self.overlay and self.structure != "none"):
-                raise ValueError(f"{name} needs two co-matrices: a structure and the overlay")
+        if self.cmr and not self.overlay:
+            raise ValueError("cmr needs the overlay: it drops rows of it, and of the structure under it")
+        if self.alternate and not (self.overlay and self.structure != "none"):
+            raise ValueError("alternate needs two co-matrices: a structure and the overlay")
         if self.steps == 0 and self.epochs == 0:
             raise ValueError("steps or epochs must be above 0")
 

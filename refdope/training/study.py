@@ -302,6 +302,7 @@ def _course(run: Run, path: Path) -> list[dict[str, Any]]:
 
 def _row(run: Run, path: Path) -> dict[str, Any]:
     result, environment = (json.loads((path / name).read_text()) for name in ("result.json", "environment.json"))
+    result["all_factor"] = result.pop("factor")  # of the whole model; the config's factor is what was asked for
     where = {name: environment[name] for name in ("refdope", "commit", "python", "numpy", "scipy", "corpus_hash")}
     settings = asdict(run.config) | {"data": environment["corpus"]}  # not the path on one machine
     return {

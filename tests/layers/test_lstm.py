@@ -109,6 +109,21 @@ def test_a_training_pass_is_the_step_by_step_pass_through_the_matrices_of_every_
         assert_allclose(out[t], h, rtol=1e-12)
 
 
+def test_rows_of_a_pruned_layer_can_be_dropped_as_a_control():
+    pruned = LSTM.for_compression(D, H, None, 2, _rng(), doped=True, cmr=CMR(0.4), std=0.5)
+    assert set(pruned.params) == {"Wx.overlay", "Wh.overlay", "b"}
+    assert pruned.Wx.overlay.mask.all()
+    x, _ = inputs(4, 3)
+    _, _, cache = pruned.forward(x, rng=np.random.default_rng(3))
+    W = cache.Wx.to_dense()  # (T, B, 4H, D)
+    rows = (W != 0).any(-1)
+    assert 0.4 < rows.mean() < 0.8
+    assert_allclose(W, rows[..., None] / 0.6 * pruned.Wx.overlay.values)
+    assert_allclose(pruned.forward(x)[0], LSTM(pruned.Wx.overlay, pruned.Wh.overlay, pruned.b).forward(x)[0])
+    pruned.Wx.overlay.prune(20)
+    check(pruned, 3, 2, rng_seed=7)
+
+
 def test_two_windows_with_the_state_carried_are_one_long_one():
     lstm, (x, state) = layer(), inputs(6, 2)
     dh = np.random.default_rng(2).standard_normal((6, 2, H))
@@ -237,9 +252,8 @@ def test_bad_arguments_are_refused_in_one_line():
         LSTM(lstm.Wh, lstm.Wx, lstm.b)
     with pytest.raises(ValueError, match="only with doped=True"):
         LSTM.for_compression(D, H, None, 2, _rng())
-    for kind, doped in ((None, True), (Kronecker, False)):
-        with pytest.raises(ValueError, match=r"cmr was given, but .* it needs a kind and doped=True"):
-            LSTM.for_compression(D, H, kind, 2, _rng(), doped=doped, cmr=CMR(0.1))
+    with pytest.raises(ValueError, match=r"cmr was given, but .* give doped=True"):
+        LSTM.for_compression(D, H, Kronecker, 2, _rng(), cmr=CMR(0.1))
     with pytest.raises(ValueError, match="D and H must be at least 1, got 6 and 0"):
         LSTM.for_compression(D, 0, Dense, 1, _rng())
     with pytest.raises(ValueError, match=r"factor 100 is out of reach for shape \(16, 6\)"):

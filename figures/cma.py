@@ -1,0 +1,192 @@
+"""Draw what the experiment `cma` found, from cma.csv and cma_courses.csv: cma.md and three pictures."""
+
+from results import BITS, COLORS, Results, band, difference, dots, figure, less, spread, style
+
+# what is varied, and its variants: pruned, doped, doped with CMR
+KP = "structure kronecker"
+SETTINGS = {
+    "Kronecker, as the demo": ("pruned", f"doped, {KP}", f"doped + CMR, {KP}"),
+    "LMF": ("pruned", "doped, structure lmf", "doped + CMR, structure lmf"),
+    "HMD": ("pruned", "doped, structure hmd", "doped + CMR, structure hmd"),
+    "three times as long": ("longer, pruned", "longer, doped, cmr 0.0", "longer, doped, cmr 0.1"),
+    "H 200": ("larger, pruned", "larger, doped, cmr 0.0", "larger, doped, cmr 0.1"),
+}
+for end in (0.3, 0.9):
+    for rate in (0.1, 0.3):
+        SETTINGS[f"ramp ends at {end:.0%}" + (", CMR 0.3" if rate == 0.3 else "")] = (
+            f"ramp, pruned, ramp_end {end}",
+            f"ramp, doped, ramp_end {end}, cmr 0.0",
+            f"ramp, doped, ramp_end {end}, cmr {rate}",
+        )
+for rate in (0.25, 0.5):
+    SETTINGS[f"dropout {rate}"] = (
+        f"dropout, pruned, dropout {rate}",
+        *(f"dropout, doped, dropout {rate}, cmr {cmr}" for cmr in (0.0, 0.1)),
+    )
+for lr in (2.0, 6.0):
+    SETTINGS[f"SGD, rate {lr:g}"] = (
+        f"rival, SGD, pruned, lr {lr}",
+        *(f"rival, SGD, lr {lr}, cmr {cmr}" for cmr in (0.0, 0.1)),
+    )
+DOPED = SETTINGS["Kronecker, as the demo"][1]
+RIVALS = {
+    "as the demo": DOPED,
+    "with CMR 0.1": SETTINGS["Kronecker, as the demo"][2],
+    "ramp in 4 prunings": "rival, in few prunings",
+    "ramp in 200 prunings": "rival, in many prunings",
+    "ramp ends at 30%": SETTINGS["ramp ends at 30%"][1],
+    "ramp ends at 90%": SETTINGS["ramp ends at 90%"][1],
+    "rate falls from 20%": "rival, early decay",
+    "rate falls from 95%": "rival, late decay",
+    "S is zero at the start": "rival, share, share 0.0",
+    "S makes 50% at the start": "rival, share, share 0.5",
+    "S makes 98% at the start": "rival, share, share 0.98",
+    "L2 on S, 1e-5": "rival, L2 on S, l2_overlay 1e-05",
+    "L2 on S, 1e-4": "rival, L2 on S, l2_overlay 0.0001",
+    "L2 on S, 1e-3": "rival, L2 on S, l2_overlay 0.001",
+    "in turns of 10 updates": "rival, in turns, alternate 10",
+    "in turns of 100 updates": "rival, in turns, alternate 100",
+}
+WAYS = {"pruned": (COLORS["orange"], "--", "s"), "doped": (COLORS["blue"], "-", "o"),
+        "doped + CMR": (COLORS["red"], (0, (4, 1)), "D")}  # fmt: skip
+
+
+def main() -> None:
+    """Write the tables and draw the pictures."""
+    cma = Results("cma")
+    regime = [
+        {
+            "setting": name,
+            "pruned": spread(cma.test(pruned).values()),
+            "doped": spread(cma.test(doped).values()),
+            "doped + CMR": spread(cma.test(cmr).values()),
+            "doped less pruned": difference(cma.test(doped), cma.test(pruned)),
+            "CMR less doped": difference(cma.test(cmr), cma.test(doped)),
+            "climb, pruned": spread(cma.climb(pruned).values(), 2),
+            "doped ": spread(cma.climb(doped).values(), 2),
+            "doped + CMR ": spread(cma.climb(cmr).values(), 2),
+        }
+        for name, (pruned, doped, cmr) in SETTINGS.items()
+        if cma.of(doped)
+    ]
+    rivals = [
+        {
+            "doped Kronecker": name,
+            "test": spread(cma.test(variant).values()),
+            "less as the demo": difference(cma.test(variant), cma.test(DOPED)) if variant != DOPED else "–",
+            "climb": spread(cma.climb(variant).values(), 2),
+            "S := 0": spread((v * BITS for v in cma.last(variant, "without_overlay").values()), 2),
+            "W_s := 0": spread((v * BITS for v in cma.last(variant, "without_structure").values()), 2),
+            "share of S": spread(cma.last(variant, "share").values(), 2),
+        }
+        for name, variant in RIVALS.items()
+        if cma.of(variant)
+    ]
+    control = [
+        {
+            "ramp ends at": f"{end:.0%}",
+            "pruned": spread(cma.test(pruned).values()),
+            "rows dropped": spread(cma.test(dropped).values()),
+            "difference": difference(cma.test(dropped), cma.test(pruned)),
+            "CMR less doped, for comparison": difference(cma.test(cmr), cma.test(doped)),
+            "climb, pruned": spread(cma.climb(pruned).values(), 2),
+            "rows dropped ": spread(cma.climb(dropped).values(), 2),
+        }
+        for end, (pruned, doped, cmr) in {
+            0.3: SETTINGS["ramp ends at 30%"],
+            0.6: SETTINGS["Kronecker, as the demo"],
+            0.9: SETTINGS["ramp ends at 90%"],
+        }.items()
+        if cma.of(dropped := f"control, rows of pruned, ramp_end {end}")
+    ]
+    cma.write(
+        "Bits a character on the test text, mean ± standard deviation over seeds; differences are seed by seed, with how many"
+        " seeds have the sign of the mean. *Climb*: by how much validation loss rose above its lowest so far, at most.",
+        regime,
+        "Rivals of the paper's story, without CMR unless it says so; S := 0 and W_s := 0 are validation bits at the end with"
+        " one part set to zero.",
+        rivals,
+        "A control: rows of a pruned matrix, with nothing under it, dropped at the rate of CMR's.",
+        control,
+    )
+    with style():
+        cma.draw("cma", courses(cma))
+        cma.draw("cma_regime", gains(cma))
+        cma.draw("cma_rivals", rival_dots(cma))
+
+
+def courses(cma: Results) -> object:
+    """Draw the course of training: a column a structure, a row a quantity."""
+    picture = figure(11, 10)
+    axes = picture.subplots(4, 3, sharex=True, sharey="row")
+    for column, name in enumerate(("Kronecker, as the demo", "LMF", "HMD")):
+        for way, variant in zip(WAYS, SETTINGS[name], strict=True):
+            color, line, _ = WAYS[way]
+            how = {"color": color, "linestyle": line}
+            for row, quantity, scale in ((0, "loss", BITS), (1, "without_overlay", BITS), (2, "structure_explains", 1)):
+                if way != "pruned" or row == 0:
+                    steps, lines = cma.course(variant, quantity)
+                    band(axes[row, column], steps[1:], lines[:, 1:] * scale if len(lines) else lines, **how, label=way)
+            if way != "pruned":
+                (steps, s), (_, o) = cma.course(variant, "structure_moves"), cma.course(variant, "overlay_moves")
+                if len(s):
+                    band(axes[3, column], steps[1:], s[:, 1:] / o[:, 1:], **how)
+        steps, density = cma.course(SETTINGS[name][1], "density")
+        if len(density):
+            ax = axes[0, column].twinx()
+            ax.fill_between(steps, density[0], color="0.5", alpha=0.13, linewidth=0)
+            ax.set_ylim(0, 1)
+            ax.set_yticks([])
+            ax.spines["right"].set_visible(False)
+        axes[0, column].set_title(f"{name.partition(',')[0]} + overlay")
+        axes[3, column].set_xlabel("updates")
+    axes[0, 0].set(ylabel="validation bits a character", ylim=(2.0, 3.6))
+    axes[0, 0].legend(frameon=False)
+    axes[0, 1].text(0.98, 0.95, "grey: share of the overlay alive", transform=axes[0, 1].transAxes, ha="right", color="0.35")
+    axes[1, 0].set(ylabel="the same with S := 0")
+    axes[2, 0].set(ylabel="variance of z that W_s explains", ylim=(0, 0.7))
+    axes[3, 0].set(ylabel="an update moves W_s / S", yscale="log")
+    return picture
+
+
+def gains(cma: Results) -> object:
+    """Draw what doping and CMR gain over pruning, setting by setting."""
+    picture = figure(8, 5.5)
+    axes = picture.subplots()
+    names = [name for name, (pruned, doped, _) in SETTINGS.items() if cma.of(pruned) and cma.of(doped)]
+    for y, name in enumerate(names):
+        pruned, doped, cmr = SETTINGS[name]
+        for way, variant, off in (("doped", doped, -0.13), ("doped + CMR", cmr, 0.13)):
+            color, _, marker = WAYS[way]
+            values = less(cma.test(variant), cma.test(pruned))
+            dots(axes, y + off, values, color=color, marker=marker, label=way if y == 0 else None)
+    axes.axvline(0, color="0.6", linewidth=0.8)
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    axes.set(xlabel="test bits a character, less those of the pruned model (left is better)")
+    axes.set_title("What doping and CMR gain over pruning, 20x, by seed (small) and on average")
+    handles, labels = axes.get_legend_handles_labels()
+    keep = {label: handle for handle, label in zip(handles, labels, strict=True)}
+    axes.legend(keep.values(), keep.keys(), frameon=False)
+    return picture
+
+
+def rival_dots(cma: Results) -> object:
+    """Draw how high validation loss climbs and where the test loss ends, under each rival explanation."""
+    picture = figure(10, 5.5)
+    left, right = picture.subplots(1, 2, sharey=True)
+    names = [name for name, variant in RIVALS.items() if cma.of(variant)]
+    for y, name in enumerate(names):
+        how = {"color": COLORS["red"] if "CMR" in name else COLORS["blue"], "marker": "o"}
+        dots(left, y, list(cma.climb(RIVALS[name]).values()), **how)
+        dots(right, y, list(cma.test(RIVALS[name]).values()), **how)
+    for axes, values in ((left, cma.climb(DOPED)), (right, cma.test(DOPED))):
+        axes.axvspan(min(values.values()), max(values.values()), color="0.5", alpha=0.15, linewidth=0)
+    left.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5), xlabel="bits a character")
+    left.set_title("How far validation loss climbs")
+    right.set(xlabel="bits a character")
+    right.set_title("Test loss (grey: the demo's doped model)")
+    return picture
+
+
+if __name__ == "__main__":
+    main()
