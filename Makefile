@@ -4,7 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-slow test-torch zoo bench bench-quick format clean
+# the scripts that draw, of those whose data are there
+FIGURES := $(filter $(basename $(notdir $(wildcard figures/*.csv))),$(basename $(notdir $(wildcard figures/*.py))))
+
+.PHONY: help demo test test-slow test-torch zoo figures bench bench-quick format clean
 
 help:
 	@echo "make demo       train one language model five ways, side by side (two minutes); results in figures/"
@@ -12,6 +15,7 @@ help:
 	@echo "make test-slow  the tests that take long"
 	@echo "make test-torch every derivative against PyTorch's autograd, and the checker on a PyTorch module"
 	@echo "make zoo        what gradcheck, torch, SciPy and autograd say of 355 wrong backward passes; figures/zoo.md"
+	@echo "make figures    draw all figures and tables again from the data in figures/; a minute"
 	@echo "make bench      this package against its peers, roofline, crossover, memory: benchmarks/results/, 25 minutes"
 	@echo "make bench-quick  the comparison alone, a minute and a half"
 	@echo "make format     format the code"
@@ -21,8 +25,8 @@ demo: .venv/.runs
 	$(BIN)/python -m refdope demo
 
 test: .venv/.tests
-	$(BIN)/ruff check refdope tests benchmarks
-	$(BIN)/ruff format --check refdope tests benchmarks
+	$(BIN)/ruff check refdope tests benchmarks figures
+	$(BIN)/ruff format --check refdope tests benchmarks figures
 	$(BIN)/mypy
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --cov --numprocesses auto --dist worksteal
 	$(BIN)/coverage report --include='refdope/structures/*,refdope/layers/*,refdope/models/*' --fail-under=100
@@ -36,6 +40,9 @@ test-torch: .venv/.torch
 zoo: .venv/.torch
 	$(BIN)/python -m tests.zoo.table figures
 
+figures: .venv/.runs
+	for name in $(FIGURES); do $(BIN)/python figures/$$name.py || exit 1; done
+
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks roofline
@@ -48,8 +55,8 @@ bench-quick: .venv/.bench
 	$(BIN)/python -m benchmarks --quick
 
 format: .venv/.tests
-	$(BIN)/ruff check --fix refdope tests benchmarks
-	$(BIN)/ruff format refdope tests benchmarks
+	$(BIN)/ruff check --fix refdope tests benchmarks figures
+	$(BIN)/ruff format refdope tests benchmarks figures
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage *.egg-info

@@ -1,6 +1,6 @@
 """Draw what the experiment `cmr` found, from cmr.csv: cmr.md and cmr.png."""
 
-from results import COLORS, Results, difference, figure, less, spread, style
+from results import COLORS, SEEDS, Results, difference, figure, less, spread, style
 
 ROWS = {"both": ("blue", "o", "-"), "sparse": ("red", "s", "--"), "exclusive": ("green", "^", "-."),
         "elements": ("pink", "D", ":")}  # fmt: skip
@@ -13,7 +13,11 @@ def main() -> None:
     cmr = Results("cmr")
     without = cmr.test("doped")
     variants = [
-        *((rows, rate, "step", "annealed", f"rows and rate, cmr_rows {rows}, cmr {rate}") for rows in ROWS for rate in RATES),
+        *(
+            (rows, rate, "step", "annealed", f"rows and rate, cmr_rows {rows}, cmr {rate}")
+            for rows in ROWS
+            for rate in RATES
+        ),
         *(
             (rows, 0.1, "step", schedule, f"schedule, cmr_rows {rows}, cmr_schedule {schedule}")
             for rows in ROWS
@@ -40,8 +44,7 @@ def main() -> None:
         if cmr.of(variant)
     ]
     cmr.write(
-        "Bits a character on the test text, mean ± standard deviation over seeds; differences are seed by seed, with how many"
-        " seeds have the sign of the mean. The validation text says the same in the order of cmr.csv's column `valid`.",
+        SEEDS,
         table,
     )
     with style():

@@ -1,12 +1,13 @@
 """Draw what the experiment `compression` found, from compression.csv: compression.md and compression.png."""
 
 import numpy as np
-from results import COLORS, Results, difference, figure, spread, style
+from results import COLORS, SEEDS, Results, difference, figure, spread, style
 
 METHODS = {
     "pruned": ("orange", "s", "--"),
     "doped KP": ("blue", "o", "-"),
-    "doped LMF": ("sky", "D", "-"),
+    "doped KP + CMR": ("red", "D", "-"),
+    "doped LMF + CMR": ("sky", "d", "-"),
     "KP": ("green", "^", "-."),
     "LMF": ("pink", "v", ":"),
 }
@@ -22,15 +23,14 @@ def main() -> None:
         row = {"asked": f"{factor}x"}
         for method in METHODS:
             row[method] = spread(found.test(f"{method}, factor {factor}").values())
-        for method in ("doped KP", "doped LMF"):
+        for method in ("doped KP", "doped KP + CMR"):
             row[f"{method} less pruned"] = difference(
                 found.test(f"{method}, factor {factor}"), found.test(f"pruned, factor {factor}")
             )
         table.append(row)
     found.write(
-        "Bits a character on the test text, mean ± standard deviation over seeds; differences are seed by seed, with how many"
-        f" seeds have the sign of the mean. The dense model: {spread(dense.values())}. A method has at most m·n / factor"
-        " parameters; a Kronecker product may have far fewer (the picture has its own factor).",
+        f"{SEEDS} The dense model: {spread(dense.values())}. A method has at most m·n / factor parameters; a Kronecker"
+        " product may have far fewer (the picture has its own factor).",
         table,
     )
     with style():

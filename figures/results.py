@@ -19,6 +19,10 @@ from refdope.style import RC
 COLORS = {"black": "#000000", "orange": "#E69F00", "green": "#009E73", "blue": "#0072B2", "red": "#D55E00",
           "sky": "#56B4E9", "pink": "#CC79A7"}  # fmt: skip
 BITS = 1 / math.log(2)  # a nat
+SEEDS = (
+    "Bits a character on the test text, mean ± standard deviation over seeds; differences are seed by seed, and in"
+    " brackets stands how many seeds have the sign of the mean."
+)
 
 
 def folder() -> Path:
@@ -98,7 +102,7 @@ def less(one: Mapping[int, float], other: Mapping[int, float]) -> list[float]:
 
 
 def difference(one: Mapping[int, float], other: Mapping[int, float], digits: int = 3) -> str:
-    """Write the mean ± standard deviation of one less the other, seed by seed, and of how many the sign is the mean's."""
+    """Write one less the other, seed by seed: mean ± standard deviation, and how many have the sign of the mean."""
     found = less(one, other)
     if len(found) < 2:
         return spread(found, digits, "+")

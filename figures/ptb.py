@@ -1,0 +1,58 @@
+"""Draw what the experiment `ptb` found, from ptb.csv: ptb.md and ptb.png."""
+
+import numpy as np
+from results import COLORS, Results, figure, spread, style
+
+# loss of perplexity at 25x against dense, in per cent, as the paper's abstracts give it for its 2 x 650 model
+# (arXiv 2001.08896); that of KP alone is of a higher factor, which the abstract does not give
+PAPER = {"doped KP + CMR": "1.4", "pruned": "7.9", "HMD": "15", "LMF": "27", "KP": "about 26"}
+
+
+def main() -> None:
+    """Write the tables and draw the picture."""
+    ptb = Results("ptb")
+    names = list(dict.fromkeys(row["variant"] for row in ptb.runs))
+    dense = np.mean(list(ptb.test("dense").values())) if "dense" in names else np.nan
+    table = []
+    for name in names:
+        runs = list(ptb.of(name).values())
+        table.append(
+            {
+                "model": name,
+                "test perplexity": spread(ptb.test(name).values(), 1),
+                "valid": spread((float(np.exp(float(run["valid"]))) for run in runs), 1),
+                "loss %": spread((100 * (test / dense - 1) for test in ptb.test(name).values()), 1, "+"),
+                "paper, 2 x 650, %": PAPER.get(name, "–"),
+                "LSTM parameters": runs[0]["lstm_params"],
+                "LSTM factor": f"{float(runs[0]['lstm_factor']):.1f}x",
+                "in bytes": f"{float(runs[0]['lstm_bytes_factor']):.1f}x",
+                "of all parameters": f"{float(runs[0]['all_factor']):.2f}x",
+                "lr": runs[0]["lr"],
+                "ramp ends": f"{float(runs[0]['ramp_end']):.0%}" if runs[0]["overlay"] == "True" else "–",
+                "minutes": f"{np.mean([float(run['seconds']) for run in runs]) / 60:.0f}",
+            }
+        )
+    ptb.write(
+        "Penn Treebank by words, 2 x 200, mean ± standard deviation over seeds. The paper's column is what its abstract"
+        " says of its 2 x 650 model.",
+        table,
+    )
+    with style():
+        picture = figure(8, 0.35 * len(names) + 1.2)
+        axes = picture.subplots()
+        for y, name in enumerate(names):
+            values = [100 * (test / dense - 1) for test in ptb.test(name).values()]
+            color = COLORS["red" if "CMR" in name else "blue" if "doped" in name else "black"]
+            axes.plot(values, [y] * len(values), linestyle="", marker="o", markersize=3, color=color)
+            axes.barh(y, np.mean(values), height=0.6, color=color, alpha=0.35)
+            if name in PAPER:
+                paper = float(PAPER[name].split()[-1])
+                axes.plot(paper, y, marker="|", markersize=14, color="0.35", linestyle="")
+        axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+        axes.set(xlabel="loss of test perplexity against the dense model / %")
+        axes.set_title("PTB, 2 x 200, 25x (grey strokes: what the paper's abstract says of 2 x 650)")
+        ptb.draw("ptb", picture)
+
+
+if __name__ == "__main__":
+    main()
