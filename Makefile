@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # the scripts that draw, of those whose data are there
 FIGURES := $(filter $(basename $(notdir $(wildcard figures/*.csv))),$(basename $(notdir $(wildcard figures/*.py))))
 
-.PHONY: help demo test test-slow test-torch zoo figures bench bench-quick format clean
+.PHONY: help demo test test-slow test-torch zoo figures tutorials bench bench-quick format clean
 
 help:
 	@echo "make demo       train one language model five ways, side by side (two minutes); results in figures/"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-torch every derivative against PyTorch's autograd, and the checker on a PyTorch module"
 	@echo "make zoo        what gradcheck, torch, SciPy and autograd say of 355 wrong backward passes; figures/zoo.md"
 	@echo "make figures    draw all figures and tables again from the data in figures/; a minute"
+	@echo "make tutorials  execute the notebooks and compare what they show with what is committed; three minutes"
 	@echo "make bench      this package against its peers, roofline, crossover, memory: benchmarks/results/, 25 minutes"
 	@echo "make bench-quick  the comparison alone, a minute and a half"
 	@echo "make format     format the code"
@@ -25,8 +26,8 @@ demo: .venv/.runs
 	$(BIN)/python -m refdope demo
 
 test: .venv/.tests
-	$(BIN)/ruff check refdope tests benchmarks figures
-	$(BIN)/ruff format --check refdope tests benchmarks figures
+	$(BIN)/ruff check refdope tests benchmarks figures tutorials
+	$(BIN)/ruff format --check refdope tests benchmarks figures tutorials
 	$(BIN)/mypy
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --cov --numprocesses auto --dist worksteal
 	$(BIN)/coverage report --include='refdope/structures/*,refdope/layers/*,refdope/models/*' --fail-under=100
@@ -43,6 +44,9 @@ zoo: .venv/.torch
 figures: .venv/.runs
 	for name in $(FIGURES); do $(BIN)/python figures/$$name.py || exit 1; done
 
+tutorials: .venv/.tutorials
+	$(BIN)/python tutorials/run.py
+
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks roofline
@@ -55,8 +59,8 @@ bench-quick: .venv/.bench
 	$(BIN)/python -m benchmarks --quick
 
 format: .venv/.tests
-	$(BIN)/ruff check --fix refdope tests benchmarks figures
-	$(BIN)/ruff format refdope tests benchmarks figures
+	$(BIN)/ruff check --fix refdope tests benchmarks figures tutorials
+	$(BIN)/ruff format refdope tests benchmarks figures tutorials
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage *.egg-info
@@ -75,6 +79,11 @@ clean:
 .venv/.torch: tests/torch/requirements.txt .venv/.tests
 	$(PIP) install --quiet --constraint requirements.txt --requirement tests/torch/requirements.txt
 	@touch $@
+
+# the notebooks
+.venv/.tutorials: pyproject.toml requirements.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint requirements.txt --editable '.[tutorials]'
+	@touch $@ .venv/.runs
 
 # the peers of the benchmarks
 .venv/.bench: benchmarks/requirements.txt .venv/.runs

@@ -47,11 +47,14 @@ RIVALS = {
     "in turns of 10 updates": "rival, in turns, alternate 10",
     "in turns of 100 updates": "rival, in turns, alternate 100",
 }
+# of a pruned matrix, with nothing under it: rows dropped as CMR drops them, or L2 on it; and what each is compared with
 CONTROLS = {
-    "Kronecker, as the demo": "control, rows of pruned, ramp_end 0.6",
-    "ramp ends at 30%": "control, rows of pruned, ramp_end 0.3",
-    "ramp ends at 90%": "control, rows of pruned, ramp_end 0.9",
-    "three times as long": "control, longer",
+    ("rows dropped", "Kronecker, as the demo"): ("control, rows of pruned, ramp_end 0.6", None),
+    ("rows dropped", "ramp ends at 30%"): ("control, rows of pruned, ramp_end 0.3", None),
+    ("rows dropped", "ramp ends at 90%"): ("control, rows of pruned, ramp_end 0.9", None),
+    ("rows dropped", "three times as long"): ("control, longer", None),
+    ("L2, 1e-5", "Kronecker, as the demo"): ("control, L2 on pruned, l2_overlay 1e-05", RIVALS["L2 on S, 1e-5"]),
+    ("L2, 1e-4", "Kronecker, as the demo"): ("control, L2 on pruned, l2_overlay 0.0001", RIVALS["L2 on S, 1e-4"]),
 }
 WAYS = {"pruned": (COLORS["orange"], "--", "s"), "doped": (COLORS["blue"], "-", "o"),
         "doped + CMR": (COLORS["red"], (0, (4, 1)), "D")}  # fmt: skip
@@ -91,17 +94,18 @@ def main() -> None:
     control = [
         {
             "setting": name,
+            "control": what,
             "pruned": spread(cma.test(pruned).values()),
-            "rows dropped": spread(cma.test(dropped).values()),
-            "difference": difference(cma.test(dropped), cma.test(pruned)),
-            "CMR less doped, for comparison": difference(cma.test(cmr), cma.test(doped)),
-            "doped + CMR less rows dropped": difference(cma.test(cmr), cma.test(dropped)),
+            "with it": spread(cma.test(variant).values()),
+            "difference": difference(cma.test(variant), cma.test(pruned)),
+            "what the same brings a doped matrix": difference(cma.test(cmr), cma.test(doped)),
+            "doped less pruned, both with it": difference(cma.test(cmr), cma.test(variant)),
             "climb, pruned": spread(cma.climb(pruned).values(), 2),
-            "rows dropped ": spread(cma.climb(dropped).values(), 2),
+            "with it ": spread(cma.climb(variant).values(), 2),
         }
-        for name, dropped in CONTROLS.items()
-        for pruned, doped, cmr in [SETTINGS[name]]
-        if cma.of(dropped)
+        for (what, name), (variant, of_doped) in CONTROLS.items()
+        for pruned, doped, cmr in [(*SETTINGS[name][:2], of_doped or SETTINGS[name][2])]
+        if cma.of(variant)
     ]
     cma.write(
         f"{SEEDS} *Climb*: by how much validation loss rose above its lowest so far, at most.",
@@ -109,7 +113,7 @@ def main() -> None:
         "Rivals of the paper's story, without CMR unless it says so; S := 0 and W_s := 0 are validation bits at the end"
         " with one part set to zero.",
         rivals,
-        "A control: rows of a pruned matrix, with nothing under it, dropped at the rate of CMR's.",
+        "Controls: the same done to a pruned matrix, which has nothing under it: rows dropped at the rate of CMR's, or L2.",
         control,
     )
     with style():

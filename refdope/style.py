@@ -9,6 +9,8 @@ RC: Any = {
     "axes.titlelocation": "left",
     "axes.labelsize": 9,
     "font.size": 9,
+    # Okabe and Ito's colours
+    "axes.prop_cycle": "cycler('color', ['#0072B2', '#D55E00', '#009E73', '#E69F00', '#000000', '#56B4E9', '#CC79A7'])",
     "lines.linewidth": 1.6,
     "figure.dpi": 130,
     "savefig.facecolor": "white",
