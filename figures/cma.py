@@ -113,7 +113,7 @@ def main() -> None:
         "Rivals of the paper's story, without CMR unless it says so; S := 0 and W_s := 0 are validation bits at the end"
         " with one part set to zero.",
         rivals,
-        "Controls: the same done to a pruned matrix, which has nothing under it: rows dropped at the rate of CMR's, or L2.",
+        "Controls: the same done to a pruned matrix, with nothing under it: rows dropped at the rate of CMR's, or L2.",
         control,
     )
     with style():

@@ -12,13 +12,17 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import re
+import string
 import textwrap
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from refdope.data.vocabulary import WORD
 
+LETTERS = dict.fromkeys(map(ord, string.ascii_letters + " "))  # what `str.translate` takes out
 RUN = 8  # words: a shared run this long is a copy, not chance
 
 
@@ -84,7 +88,7 @@ def load(path: str | Path | None = None, packages: Iterable[str] = ("numpy", "sc
         If a file is empty or not UTF-8 text, or a folder has no text in it.
     """
     if path is None:
-        return docstrings(packages)
+        return docstrings(tuple(packages))
     path = Path(path)
     if path.is_dir():
         splits = [_one(path, split) for split in ("train", "valid", "test")]
@@ -138,7 +142,8 @@ def _line_end(text: str, place: int) -> int:
 # ------------------------------------------------------------------------------------------------------- docstrings
 
 
-def docstrings(packages: Iterable[str] = ("numpy", "scipy")) -> Corpus:
+@lru_cache(maxsize=4)  # what is installed does not change while we run
+def docstrings(packages: tuple[str, ...] = ("numpy", "scipy")) -> Corpus:
     """Return the English prose of the docstrings of installed packages. See the module's docstring."""
     texts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     seen: set[str] = set()
@@ -173,7 +178,7 @@ def _version(package: str) -> str:
 
 def _paragraphs(file: Path) -> Iterator[str]:
     """Yield the paragraphs of prose in a source file's docstrings, each as one line."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in _statements(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             for block in re.split(r"\n\s*\n", ast.get_docstring(node) or ""):
                 lines = [line.strip() for line in textwrap.dedent(block).splitlines()]
@@ -185,9 +190,18 @@ def _paragraphs(file: Path) -> Iterator[str]:
                     yield text
 
 
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield a tree's statements as `ast.walk` does, level by level, without going into expressions."""
+    todo = deque([tree])
+    while todo:
+        yield (node := todo.popleft())
+        for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+            todo.extend(getattr(node, part, ()))
+
+
 def _is_prose(text: str) -> bool:
     """Whether a paragraph is ASCII and mostly of letters, not a table or a formula."""
-    return text.isascii() and text.isprintable() and sum(c.isalpha() or c == " " for c in text) >= 0.8 * len(text) > 0
+    return text.isascii() and text.isprintable() and 5 * len(text.translate(LETTERS)) <= len(text) > 0
 
 
 def _runs(texts: Iterable[str], length: int) -> list[int]:
