@@ -88,7 +88,7 @@ def load(path: str | Path | None = None, packages: Iterable[str] = ("numpy", "sc
         If a file is empty or not UTF-8 text, or a folder has no text in it.
     """
     if path is None:
-        return docstrings(tuple(packages))
+        return docstrings(packages)
     path = Path(path)
     if path.is_dir():
         splits = [_one(path, split) for split in ("train", "valid", "test")]
@@ -142,9 +142,13 @@ def _line_end(text: str, place: int) -> int:
 # ------------------------------------------------------------------------------------------------------- docstrings
 
 
-@lru_cache(maxsize=4)  # what is installed does not change while we run
-def docstrings(packages: tuple[str, ...] = ("numpy", "scipy")) -> Corpus:
+def docstrings(packages: Iterable[str] = ("numpy", "scipy")) -> Corpus:
     """Return the English prose of the docstrings of installed packages. See the module's docstring."""
+    return _docstrings(tuple(packages))
+
+
+@lru_cache(maxsize=4)  # what is installed does not change while we run
+def _docstrings(packages: tuple[str, ...]) -> Corpus:
     texts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     seen: set[str] = set()
     files = [file for package in packages for file in _sources(package)]

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from refdope.data import Corpus, load
-from refdope.data.corpora import RUN, docstrings
+from refdope.data.corpora import _docstrings, RUN, docstrings
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve"
 
@@ -39,6 +39,7 @@ raise ImportError
         )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("refdope.data.corpora._version", lambda package: "1.0")
+    monkeypatch.setattr("refdope.data.corpora._docstrings", _docstrings.__wrapped__)  # nothing kept from test to test
     return root
 
 
