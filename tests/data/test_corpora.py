@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from refdope.data import Corpus, load
-from refdope.data.corpora import _docstrings, RUN, docstrings
+from refdope.data.corpora import RUN, _docstrings, docstrings
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve"
 
