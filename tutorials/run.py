@@ -17,10 +17,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-
 HERE = Path(__file__).parent
 SECONDS = 45  # what a notebook may take on two cores
 
@@ -49,6 +45,10 @@ async def _all(paths: list[Path], jobs: int, write: bool) -> int:
 
 async def _one(path: Path, free: asyncio.Semaphore, write: bool) -> bool:
     """Execute a notebook and say how it went; return whether something is wrong."""
+    import nbformat  # here, so that the comparison can be tested where Jupyter is not installed
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
     committed, fresh = nbformat.read(path, as_version=4), nbformat.read(path, as_version=4)
     async with free:
         start = time.perf_counter()
@@ -76,32 +76,31 @@ async def _one(path: Path, free: asyncio.Semaphore, write: bool) -> bool:
 
 def _clean(notebook: Any) -> None:
     """Drop what is different in every run and shows nothing: times, identities of widgets."""
-    notebook.metadata.pop("widgets", None)
-    notebook.metadata["language_info"] = {"name": "python"}
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
+    notebook["metadata"].pop("widgets", None)
+    notebook["metadata"]["language_info"] = {"name": "python"}
+    for cell in notebook["cells"]:
+        cell["metadata"].pop("execution", None)
         for output in cell.get("outputs", []):
-            if "data" in output:
-                output.data.pop("application/vnd.jupyter.widget-view+json", None)
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _complaints(notebook: Any) -> list[str]:
     """Say what no notebook may show: warnings, progress bars, anything on the error stream."""
     return [
-        f"cell {k} writes to the error stream: {output.text.strip().splitlines()[-1]}"
-        for k, cell in enumerate(notebook.cells)
+        f"cell {k} writes to the error stream: {output['text'].strip().splitlines()[-1]}"
+        for k, cell in enumerate(notebook["cells"])
         for output in cell.get("outputs", [])
-        if output.output_type == "stream" and output.name == "stderr"
+        if output["output_type"] == "stream" and output["name"] == "stderr"
     ]
 
 
 def _differences(committed: Any, fresh: Any) -> list[str]:
     """Say which cells give something else than what is committed."""
     found = []
-    for k, (before, after) in enumerate(zip(committed.cells, fresh.cells, strict=True)):
-        if after.cell_type == "code":
-            exactly = "varies" not in after.metadata.get("tags", [])
-            one, other = ([_told(output, exactly) for output in cell.outputs] for cell in (before, after))
+    for k, (before, after) in enumerate(zip(committed["cells"], fresh["cells"], strict=True)):
+        if after["cell_type"] == "code":
+            exactly = "varies" not in after["metadata"].get("tags", [])
+            one, other = ([_told(output, exactly) for output in cell["outputs"]] for cell in (before, after))
             if one != other:
                 found.append(f"cell {k} shows {other}\n      and not, as committed, {one}")
     return found
@@ -109,11 +108,11 @@ def _differences(committed: Any, fresh: Any) -> list[str]:
 
 def _told(output: Any, exactly: bool) -> Any:
     """Return what is compared of an output: its kinds, and its text, if it is to be the same."""
-    if output.output_type == "stream":
-        return "stream", output.text if exactly else ""
+    if output["output_type"] == "stream":
+        return "stream", output["text"] if exactly else ""
     data = output.get("data", {})
     text = {kind: value for kind, value in data.items() if kind.startswith("text/") and "image/png" not in data}
-    return output.output_type, sorted(data), text if exactly else {}
+    return output["output_type"], sorted(data), text if exactly else {}
 
 
 if __name__ == "__main__":

@@ -168,6 +168,13 @@ class Config:
         # JSON's strings, numbers and truth values are TOML's
         return "".join(f"{name} = {json.dumps(value)}\n" for name, value in asdict(self).items())
 
+    def wrote(self, toml: Any) -> bool:
+        """Whether a text is what `to_toml` gives; a setting that it has not, since it is newer, is at its default."""
+        try:
+            return Config.from_dict(tomllib.loads(toml), "") == self
+        except (TypeError, ValueError):
+            return False
+
     @classmethod
     def from_dict(cls, given: Mapping[str, Any], where: str) -> "Config":
         """Make a config of some settings, the others at their defaults; errors say where they were given."""

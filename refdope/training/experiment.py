@@ -141,9 +141,10 @@ class Experiment:
             If the state is another config's, another text's, does not fit the model, or is not finite; the message
             starts with `where`, and nothing has been changed.
         """
-        for name, own in (("config", self.config.to_toml()), ("corpus", self.text.hash)):
-            if record.get(name) != own:
-                raise ValueError(f"{where} belongs to another {name}")
+        if not self.config.wrote(record.get("config")):
+            raise ValueError(f"{where} belongs to another config")
+        if record.get("corpus") != self.text.hash:
+            raise ValueError(f"{where} belongs to another corpus")
         t = self.trainer
         model = restored(t.model, arrays, where)
         t.model = model

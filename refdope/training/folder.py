@@ -211,7 +211,7 @@ def read_model(path: Path) -> tuple[LanguageModel, Vocabulary, Config]:
     if not files:
         raise FileNotFoundError(f"{path} has neither weights nor a checkpoint")
     arrays, record = checkpoint.load(files[0])
-    if record.get("config") != config.to_toml():
+    if not config.wrote(record.get("config")):
         raise ValueError(f"{files[0]} belongs to another config")
     vocabulary = Vocabulary.of(record["vocabulary"])
     return restored(config.model(len(vocabulary)), arrays, str(files[0])), vocabulary, config

@@ -44,6 +44,17 @@ def test_bad_settings_are_refused_and_named(given, says):
         Config.from_dict(given, "here")
 
 
+def test_a_config_knows_its_own_text_and_that_of_a_version_with_fewer_settings():
+    config = Config(hidden=20, factor=5)
+    older = "".join(
+        line for line in config.to_toml().splitlines(keepends=True) if not line.startswith(("joint", "first"))
+    )
+    assert config.wrote(config.to_toml())
+    assert config.wrote(older)
+    for other in (Config(hidden=21, factor=5).to_toml(), config.to_toml() + "more = 1\n", "= =", None):
+        assert not config.wrote(other)
+
+
 def test_files_that_are_no_toml_are_refused(tmp_path):
     (tmp_path / "c.toml").write_text("factor = = 3")
     with pytest.raises(ValueError, match="is not TOML"):
