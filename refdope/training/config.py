@@ -171,8 +171,8 @@ class Config:
     def wrote(self, toml: Any) -> bool:
         """Whether a text is what `to_toml` gives; a setting that it has not, since it is newer, is at its default."""
         try:
-            return Config.from_dict(tomllib.loads(toml), "") == self
-        except (TypeError, ValueError):
+            return isinstance(toml, str) and Config.from_dict(tomllib.loads(toml), "") == self
+        except ValueError:
             return False
 
     @classmethod
