@@ -56,6 +56,7 @@ async def _one(path: Path, free: asyncio.Semaphore, write: bool) -> bool:
             fresh,
             timeout=300,
             kernel_name="python3",
+            coalesce_streams=True,
             extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": path.parent}},
         )
