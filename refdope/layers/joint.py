@@ -73,7 +73,7 @@ class JointLSTM(LSTM):
             raise ValueError(f"JointLSTM.forward: x must be (T, B, {self.D}), got shape {x.shape}")
         T, B, D, H = x.shape[0], x.shape[1], self.D, self.H
         W = self.W if rng is None else self.W.sample(rng, (T, B))
-        dtype = np.result_type(x, *self.params.values(), *(state or ()))
+        dtype = np.result_type(x, *self.params.values(), *(() if state is None else state))
         u, gates, c = (np.empty(shape, dtype) for shape in ((T, B, D + H), (T, B, 4 * H), (T + 1, B, H)))
         h, tanh_c, ig = np.empty((T, B, H), dtype), np.empty((T, B, H), dtype), np.empty((B, H), dtype)
         h_before, c[0] = (np.zeros((B, H), dtype), 0) if state is None else checked("state", state, (B, H))
@@ -94,7 +94,7 @@ class JointLSTM(LSTM):
             raise ValueError(f"JointLSTM.backward: dh must be {tanh_c.shape}, as h was, got shape {dh.shape}")
         if d_state is not None:
             d_state = checked("d_state", d_state, c[0].shape)
-        dz = np.empty(gates.shape, np.result_type(gates, dh, *(d_state or ())))
+        dz = np.empty(gates.shape, np.result_type(gates, dh, *(() if d_state is None else d_state)))
         T, B, H = tanh_c.shape
         dx = np.empty((T, B, self.D), dz.dtype)
         dh_next, dc = np.zeros((2, B, H), dz.dtype) if d_state is None else np.array(d_state, dz.dtype)

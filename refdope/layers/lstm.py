@@ -103,7 +103,7 @@ class LSTM:
             raise ValueError(f"LSTM.forward: x must be (T, B, {self.D}), got shape {x.shape}")
         T, B, H = x.shape[0], x.shape[1], self.H
         Wx, Wh = (self.Wx, self.Wh) if rng is None else (self.Wx.sample(rng, (T, B)), self.Wh.sample(rng, (T, B)))
-        dtype = np.result_type(x, *self.params.values(), *(state or ()))
+        dtype = np.result_type(x, *self.params.values(), *(() if state is None else state))
         h, c, tanh_c = (np.empty((steps, B, H), dtype) for steps in (T + 1, T + 1, T))
         h[0], c[0] = (0, 0) if state is None else checked("state", state, (B, H))
 
@@ -145,7 +145,7 @@ class LSTM:
             raise ValueError(f"LSTM.backward: dh must be {tanh_c.shape}, as h was, got shape {dh.shape}")
         if d_state is not None:
             d_state = checked("d_state", d_state, h[0].shape)
-        dz = np.empty(gates.shape, np.result_type(gates, dh, *(d_state or ())))
+        dz = np.empty(gates.shape, np.result_type(gates, dh, *(() if d_state is None else d_state)))
         T, B, H = tanh_c.shape
         dh_next, dc = np.zeros((2, B, H), dz.dtype) if d_state is None else np.array(d_state, dz.dtype)
         for t in reversed(range(T)):
