@@ -217,7 +217,8 @@ class Numeric:
         sound, oracle = np.isfinite(given), known.oracle
         if (doubtful & sound).any():
             oracle, kinks = self._settle(known, doubtful & sound)
-            floor = max(floor, slack) if oracle == STENCIL else floor
+            if oracle == STENCIL:  # what the complex step left to rounding is nothing to go by, if it is not believed
+                floor = max(slack, self._cancellation(name, given, tolerance))
             sound[kinks] = False
         whole = np.full(a.shape, np.nan)
         whole[place] = known.n if a.ndim else known.n[0]
@@ -270,8 +271,8 @@ class Numeric:
             f"{known.called(found['not analytic'])}: the complex step and differences disagree, so the code is not "
             "analytic there (an abs, a real part, a conjugate?); judged by differences"
         )
-        rest = np.ones(len(known.n), bool)
-        rest[order[:LOOKS]] = False
+        rest = np.ones(len(known.n), bool)  # of which the complex step is not believed either
+        rest[found["not analytic"] + found["kink"]] = False
         known.n[rest] = known.by_stencil[rest]
         return STENCIL, found["kink"]
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import fft
 
 from refdope import LanguageModel, gradcheck
 from refdope.checks import check_lstm, check_model, complex_step, stencil
@@ -364,6 +365,38 @@ def test_a_million_parameters_get_their_verdict_in_ten_seconds_and_a_wrong_entry
     report = check_model(model, 10, 8)
     assert report.wrong == ["layers.0.Wh.W"]
     assert (report.worst.index, report.diagnosis.cause) == ((17, 33), "sign")
+
+
+def test_rounding_of_a_complex_step_that_is_not_believed_excuses_nothing():
+    rng = np.random.default_rng(0)
+    x, dy, w = *rng.standard_normal((2, 6)), rng.standard_normal(6) / 2
+
+    def loss(p):  # an inverse transform of a transform: of a tiny imaginary part nothing but rounding comes out
+        y = fft.ifft(fft.fft(p["w"]) * fft.fft(x))
+        y = y if np.iscomplexobj(p["w"]) else y.real
+        return (dy * (y + y**2 / 3)).sum()
+
+    def grads(p):
+        y = fft.irfft(fft.rfft(p["w"]) * fft.rfft(x), 6)
+        return {"w": fft.irfft(fft.rfft(x).conj() * fft.rfft(dy * (1 + 2 * y / 3)), 6)}
+
+    assert gradcheck(loss, {"w": w}, grads).ok
+    assert gradcheck(loss, {"w": w}, lambda p: {"w": -grads(p)["w"]}).wrong == ["w"]
+
+
+@pytest.mark.parametrize("small", [1e-4, 1e-5, 1e-6, 1e-7, 1e-8])
+def test_a_complex_step_that_is_wrong_somewhere_is_believed_nowhere_in_that_array(small):
+    c = np.array([1.0, -0.7, small, 0.4, 1.3])  # where c is small the complex step is nearly right
+    params = {"x": np.array([0.5, -0.4, 0.6, 0.7, -0.3])}
+
+    def loss(p):
+        return (p["x"] + c * p["x"] * np.abs(p["x"])).sum()
+
+    def grads(p):
+        return {"x": 1 + 2 * c * np.abs(p["x"])}
+
+    assert gradcheck(loss, params, grads).ok
+    assert not gradcheck(loss, params, lambda p: {"x": grads(p)["x"] * (1 + 1e-5 * (np.arange(5) == 2))}).ok
 
 
 def test_code_that_is_not_analytic_is_tested_along_directions_by_differences():

@@ -10,7 +10,7 @@ import numpy as np
 
 from refdope.structures import CMR, STRUCTURES, Doped, Kronecker, Overlay, SparseOverlay, Stack, Structure
 
-SHAPES = [(8, 15), (9, 4), (6, 4), (5, 3)]  # coprime, wide and tall; (5, 3) of primes
+SHAPES = [(8, 15), (9, 4), (12, 6), (5, 3)]  # coprime, wide and tall; with common divisors above 2; of primes
 T, B = 3, 2
 
 
