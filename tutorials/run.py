@@ -24,11 +24,11 @@ SECONDS = 45  # what a notebook may take on two cores
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all in this folder")
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all in this folder, and the labs")
     parser.add_argument("--write", action="store_true", help="keep the outputs of this run")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="how many at a time (default: 2)")
     args = parser.parse_args()
-    paths = args.notebooks or sorted(HERE.glob("*.ipynb"))
+    paths = args.notebooks or [*sorted(HERE.glob("*.ipynb")), *sorted(HERE.glob("labs/source/*.ipynb"))]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         parser.error(f"there is no notebook {missing[0]}")

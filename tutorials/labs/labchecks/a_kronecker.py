@@ -1,0 +1,162 @@
+"""Checks of lab A: the Kronecker product and its backward pass."""
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from labchecks.compare import Array, Look, Student, call, fail, gradients, passed, several, shaped, values
+from labchecks.compare import report as report
+
+FACTORS = (
+    (3, 2, 4, 5),
+    (2, 5, 3, 7),
+    (1, 4, 5, 2),
+)  # m1, n1, m2, n2: no two alike, so that a wrong transpose does not fit
+
+
+def _factors(sizes: tuple[int, ...], R: int, seed: int) -> dict[str, Array]:
+    """Return random factors, rows of x, and rows of dy."""
+    rng, (m1, n1, m2, n2) = np.random.default_rng(seed), sizes
+    shapes = {"A": (m1, n1), "B": (m2, n2), "x": (R, n1 * n2), "dy": (R, m1 * m2)}
+    return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+
+
+def kron_entry(student: Student) -> None:
+    """Ask for every entry of a small A ⊗ B."""
+    for sizes in FACTORS:
+        p = _factors(sizes, 1, 0)
+        W = np.kron(p["A"], p["B"])
+        given = np.empty(W.shape)
+        for r, c in np.ndindex(W.shape):
+            entry = call(student, A=p["A"], B=p["B"], r=r, c=c)
+            if np.ndim(entry):
+                fail(
+                    student, f"It returns an array of shape {np.shape(entry)}, should be a number.", look="its indices"
+                )
+            given[r, c] = entry
+        like = {"these are the entries of B ⊗ A": np.kron(p["B"], p["A"])}
+        values(student, "W", given, W, "which of // and % by the shape of B belongs to A, and which to B", like)
+    passed(student, "all entries of 3 products")
+
+
+def kron_forward(student: Student, seed: int = 0) -> None:
+    """Compare with the dense product, at several rows and at one; then see how much memory is taken."""
+    for sizes in FACTORS:
+        for R in (6, 1):
+            p = _factors(sizes, R, seed)
+            x, W = p["x"], np.kron(p["A"], p["B"])
+            X = x.reshape(R, sizes[1], sizes[3])  # (R, n) -> (R, n1, n2)
+            like = {
+                "this is the product with B ⊗ A": x @ np.kron(p["B"], p["A"]).T,
+                "the right numbers, with Y read column by column": (p["A"] @ X @ p["B"].T)
+                .swapaxes(1, 2)
+                .reshape(R, -1),
+            }
+            y = call(student, A=p["A"], B=p["B"], x=x)
+            values(student, "y", y, x @ W.T, "the axes of both reshapes: (n1, n2) of x, (m1, m2) of y", like)
+    p, dense = _factors((40, 30, 30, 40), 2, seed), 8 * 1200 * 1200
+    tracemalloc.start()
+    try:
+        call(student, A=p["A"], B=p["B"], x=p["x"])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    if peak > dense / 4:
+        told = f"It takes {peak / 1e6:.1f} MB where W has {dense / 1e6:.1f} MB: W, or something as large, is made."
+        fail(student, "The numbers are right.", told, look="np.kron, outer products: A X Bᵀ needs neither")
+    if not seed:  # hidden checks say nothing
+        passed(student, "3 products, with 6 rows and with 1; W is not made")
+
+
+def dot_test(student: Student) -> None:
+    """Try the student's test on a right transpose and on wrong ones."""
+    m, n = 7, 5
+    W = np.random.default_rng(3).standard_normal((m, n))
+
+    def told(adjoint: Callable[[Array], Array]) -> float:
+        given = call(student, forward=lambda x: x @ W.T, adjoint=adjoint, m=m, n=n, rng=np.random.default_rng(4))
+        return float(shaped(student, "the difference", given, 0.0))
+
+    right = told(lambda dy: dy @ W)
+    if not 0 <= right < 1e-12:
+        fail(
+            student,
+            f"It gives {right:.2g} for a right transpose, should be rounding.",
+            look="what is multiplied by what",
+        )
+    formula = "|p - q| / (|p| + |q|): which absolute values are taken, and what is divided by what"
+    for what, adjoint, should, look in (
+        ("the transpose, its columns reversed", lambda dy: (dy @ W)[:, ::-1], None, "x and dy: is every entry random?"),
+        ("the transpose, its rows exchanged", lambda dy: (dy @ W)[[1, 0, 2]], None, "x and dy: is every row another?"),
+        ("twice the transpose", lambda dy: 2 * (dy @ W), 1 / 3, formula),
+        ("minus the transpose", lambda dy: -(dy @ W), 1.0, formula),
+    ):
+        given = told(adjoint)
+        if not given > 1e-6:
+            seen = f"It gives {given:.2g} for an adjoint that is {what}: the error is not seen."
+            fail(student, seen, look=look if given else "both sides: are `forward` and `adjoint` both called?")
+        if should and not abs(given - should) < 1e-9:
+            fail(student, f"It gives {given:.3g} for an adjoint that is {what}, should be {should:.3g}.", look=look)
+    passed(student, "a right transpose passes, four wrong ones do not")
+
+
+def kron_adjoint(student: Student, seed: int = 0) -> None:
+    """Compare with the dense transpose."""
+    for sizes in FACTORS:
+        for R in (6, 1):
+            p = _factors(sizes, R, seed)
+            dx = call(student, A=p["A"], B=p["B"], dy=p["dy"])
+            like = {"this is the transpose of B ⊗ A": p["dy"] @ np.kron(p["B"], p["A"])}
+            right = p["dy"] @ np.kron(p["A"], p["B"])
+            values(student, "dx", dx, right, "the axes of both reshapes: (m1, m2) of dy, (n1, n2) of dx", like)
+    if not seed:  # hidden checks say nothing
+        passed(student, "3 products, with 6 rows and with 1")
+
+
+def _kron_gradient(student: Student, name: str, look: Look) -> None:
+    for sizes in FACTORS:
+
+        def problem(R: int, sizes: tuple[int, ...] = sizes) -> tuple[Any, Any, Any]:
+            p = _factors(sizes, R, 0)
+            x, dy = p["x"], p["dy"]
+            shaped(student, f"d{name}", call(student, **p), p[name])
+
+            def loss(free: Any) -> Any:
+                f = p | free
+                return (dy * (x @ np.kron(f["A"], f["B"]).T)).sum()
+
+            return loss, {name: p[name]}, lambda free: {name: student(*(p | free).values())}
+
+        gradients(student, problem, {"R = 1": 1, "R = 6": 6}, look)
+    passed(student, "3 products, with 6 rows and with 1, against differences of the loss")
+
+
+def gradient_a(student: Student) -> None:
+    """Check the gradient of A numerically."""
+    _kron_gradient(student, "A", {"": "dA = dY (X Bᵀ)ᵀ, one matrix a row, then their sum over the rows"})
+
+
+def gradient_b(student: Student) -> None:
+    """Check the gradient of B numerically."""
+    _kron_gradient(student, "B", {"": "dB = dYᵀ (A X), one matrix a row, then their sum over the rows"})
+
+
+def kron_cost(student: Student) -> None:
+    """Compare with the two counts."""
+    for m1, n1, m2, n2 in (*FACTORS, (2, 9, 8, 3), (52, 26, 50, 50)):
+        given = call(student, m1=m1, n1=n1, m2=m2, n2=n2)
+        numbers, macs = several(student, given, "numbers", "multiply-adds")
+        left, right = m1 * n1 * n2 + m1 * n2 * m2, n1 * n2 * m2 + m1 * n1 * m2
+        at = f"for A: {m1, n1} and B: {m2, n2}"
+        like = {"these are the numbers of W": m1 * n1 * m2 * n2}
+        values(student, "numbers", numbers, m1 * n1 + m2 * n2, "how many entries A and B have", like, at)
+        like = {
+            "this is the dearer of the two orders": max(left, right),
+            "these are the multiply-adds of the dense product": m1 * m2 * n1 * n2,
+            "this is the sum over both orders": left + right,
+        }
+        look = "both orders: A X is (m1, n2) and X Bᵀ is (n1, m2); then the product with the other factor"
+        values(student, "multiply-adds", macs, min(left, right), look, like, at)
+    passed(student, "5 pairs of factors")

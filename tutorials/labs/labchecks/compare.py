@@ -1,0 +1,255 @@
+"""What the checks are made of: call a student's function, compare what it gives, and say how it differs."""
+
+import copy
+import linecache
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+from refdope import gradcheck
+from refdope.checks import Report
+
+Array = np.ndarray
+Student = Callable[..., Any]  # a function that a student has written
+Problem = Callable[[int], tuple[Any, Any, Any]]  # from a size to what gradcheck takes: loss, params, grads
+Look = Mapping[str, str]  # what to look at, by cause or by array; under "" where nothing else fits
+
+# what to look at, by the causes that gradcheck names
+LOOK = {
+    "nan": "a division, a logarithm, or an array of np.empty that is not filled",
+    "accumulated": "arrays that outlive the call, such as a default argument or a global, and are added to",
+    "mutated": "what is done in place to an argument: +=, a[…] =, out=",
+    "random": "where random numbers are drawn; a derivative needs the same ones every time",
+    "sign": "the signs",
+    "transpose": "which matrix of the product is transposed, and their order",
+    "factor": "a term that is counted twice, a mean in place of a sum, or a number that is left out",
+    "zero": "whether the line that fills this array is reached, and whether its result is used",
+    "order": "the order of the axes wherever you reshape, split or concatenate",
+    "other array": "whether two results are exchanged where they are returned",
+}
+_reports: list[Report] = []
+
+
+class CheckError(AssertionError):
+    """What is wrong with a function, in a few lines, which a notebook shows without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows."""
+        return str(self).splitlines()
+
+
+def report() -> Report | None:
+    """Return all that `gradcheck` found of the last gradients that were wrong, to print or to draw (`.figure()`)."""
+    return _reports[-1] if _reports else None
+
+
+def fail(student: Student, *lines: str, look: str) -> NoReturn:
+    """Raise `CheckError`: which function, what is wrong with it, and what to look at."""
+    told = [f"    {line}" for text in lines if text for line in text.splitlines()]
+    end = "" if look.endswith("?") else "."
+    raise CheckError("\n".join([f"{student.__name__} is WRONG.", *told, f"Look at: {look}{end}"]))
+
+
+def passed(student: Student, what: str) -> None:
+    """Say that a check has passed."""
+    print(f"ok    {student.__name__}: {what}")
+
+
+def call(student: Student, **given: Any) -> Any:
+    """Call a function by position, on copies; tell what stops it, and what it changes of its arguments."""
+    copies = {name: copy.deepcopy(value) for name, value in given.items()}
+    try:
+        with np.errstate(all="ignore"):  # what is not finite is told below
+            result = student(*copies.values())
+    except NotImplementedError:
+        told = (
+            f"{student.__name__} is not written yet.\nLook at: the text above it; write your lines where the stub is."
+        )
+        raise CheckError(told) from None
+    except CheckError:
+        raise
+    except Exception as error:
+        where, line = _where(error, student)
+        told = ", ".join(f"{name} {_shown(value)}" for name, value in given.items())
+        stops = f"It stops with {type(error).__name__}{where}: {error}"
+        fail(student, stops, line, f"It was called with {told}.", look="that line" if where else "its arguments")
+    if result is None:
+        fail(student, "It returns nothing (None).", look="its last line: is there a `return`?")
+    for name, value in given.items():
+        if not _same(value, copies[name]):
+            fail(student, f"It changes its argument {name}, which belongs to whoever calls it.", look=LOOK["mutated"])
+    return result
+
+
+def several(student: Student, result: Any, *names: str) -> tuple[Any, ...]:
+    """Return the results of a function that returns several, or tell that they are not as many."""
+    many = isinstance(result, tuple | list) or np.ndim(result) > 0
+    if many and len(result) == len(names):
+        return tuple(result)
+    got = f"{type(result).__name__} of {len(result)}" if many else type(result).__name__
+    fail(student, f"It should return {', '.join(names)}; it returns: {got}.", look="its `return`")
+
+
+def shaped(student: Student, name: str, given: Any, right: Any) -> Array:
+    """Return a result as an array of the shape of the right one, or tell that it is none."""
+    right = np.asarray(right)
+    if not isinstance(given, np.ndarray | np.generic | int | float):
+        fail(student, f"{name} is no array but {type(given).__name__}.", look="what is returned, and in which order")
+    given = np.asarray(given)
+    if given.shape == right.shape:
+        return given
+    hint = ""
+    if given.ndim == 2 and given.shape == right.shape[::-1]:
+        hint = "It is transposed."
+    elif given.size == right.size:
+        hint = "The number of entries is right: the last reshape is missing, or another one."
+    elif given.ndim > right.ndim:
+        hint = "It has an axis too many: is a sum missing?"
+    elif given.ndim < right.ndim:
+        hint = "It has an axis too few: a sum too many, or one row in place of all?"
+    fail(
+        student,
+        f"{name} has shape {given.shape}, should be {right.shape}.",
+        hint,
+        look=f"the shapes on the way to {name}",
+    )
+
+
+def keyed(student: Student, result: Any, like: Mapping[str, Any], what: str = "the gradient of ") -> dict[str, Array]:
+    """Return a dict of arrays with the names and shapes of the right one, or tell what differs."""
+    if not isinstance(result, Mapping) or set(result) != set(like):
+        got = f"a dict of {', '.join(map(str, result))}" if isinstance(result, Mapping) else type(result).__name__
+        fail(student, f"It should return a dict of {', '.join(like)}; it returns: {got}.", look="its `return`")
+    return {name: shaped(student, f"{what}{name}", result[name], right) for name, right in like.items()}
+
+
+def values(
+    student: Student,
+    name: str,
+    given: Any,
+    right: Any,
+    look: str,
+    like: Mapping[str, Any] | None = None,
+    where: str = "",
+) -> None:
+    """Compare a result with the right one, and tell how it differs.
+
+    Parameters
+    ----------
+    student : callable
+    name : str
+        Of the result, in the student's words.
+    given, right : array or number
+    look : str
+        What to look at, if they differ.
+    like : dict, optional
+        Wrong results that have a name.
+    where : str
+        In which case; "" if there is but one.
+    """
+    right = np.asarray(right)
+    given = shaped(student, name, given, right)
+    one, two = given.astype(float), right.astype(float)  # of bool, too
+    scale = float(np.max(np.abs(two), initial=1e-300))
+    bad = ~(np.abs(one - two) <= 1e-10 * scale)
+    if not bad.any():
+        return
+    at = tuple(int(k) for k in np.unravel_index(np.argmax(np.nan_to_num(np.abs(one - two), nan=np.inf)), two.shape))
+    index = f"[{', '.join(map(str, at))}]" if at else ""
+    lines = [f"{name}{index} is {_number(given[at])}, should be {_number(right[at])}.", where and f"This is {where}."]
+    for what, wrong in (like or {}).items():
+        if np.shape(wrong) == two.shape and np.allclose(one, wrong, rtol=1e-9, atol=1e-12 * scale):
+            fail(student, f"{name}: {what}.", *lines, look=look)
+    if bad.size == 1:
+        fail(student, *lines, look=look)
+    what = f"{name} has {bad.sum()} wrong entries of {bad.size}"
+    if right.dtype.kind == "f":
+        # ⟨v, right⟩ has the gradient `right` with respect to v, so that gradcheck can tell how a given one differs
+        point = {name: np.random.default_rng(0).standard_normal(two.shape) / 2}
+        found = gradcheck(lambda v: (v[name] * two).sum(), point, lambda _: {name: one}).diagnosis
+        if found and found.cause in ("sign", "factor", "transpose", "order"):
+            what = _short(found.text)
+        elif found and found.cause in ("zero", "nan"):
+            what = f"{name} is {'zero, where it should not be' if found.cause == 'zero' else 'not finite'}"
+    fail(student, f"{what}.", *lines, look=look)
+
+
+def gradients(
+    student: Student, problem: Problem, sizes: Mapping[str, int], look: Look, blocks: Mapping[str, Any] | None = None
+) -> None:
+    """Compare gradients with numerical ones, at the largest size and, where they differ there, at all.
+
+    Parameters
+    ----------
+    student : callable
+    problem : callable
+        From a size to what `gradcheck` takes: loss, params, grads.
+    sizes : dict
+        By label, smallest first: {"T = 1": 1, "T = 3": 3}.
+    look : dict
+        What to look at, by the cause or by the one array that is wrong.
+    blocks : dict, optional
+        Of `gradcheck`.
+    """
+    largest = problem(list(sizes.values())[-1])
+    if gradcheck(*largest, blocks=blocks).ok:
+        return
+    cases = {label: problem(size) for label, size in sizes.items()} if len(sizes) > 1 else None
+    found = gradcheck(*largest, blocks=blocks, cases=cases)
+    _reports.append(found)
+    why, bad = found.diagnosis, found.wrong
+    cause = why.cause if why else ""
+    lines = [f"Most likely: {_short(why.text)}." if why else found.head]
+    if why and why.evidence and "with all parameters" not in why.evidence and cause != "recurrent":
+        letters = " (a: yours, n: the numerical one)" if re.search(r"\b[an]\b[ ᵀ]", why.evidence) else ""
+        lines.append(f"Seen by: {why.evidence}{letters}.")
+    if found.arrays and found.worst.looked and not found.worst.ok:
+        lines.append(f"Worst: the gradient of {found.worst.entry}.")
+    if len(found.arrays) > 1:
+        right = ", ".join(sorted(array.name for array in found.arrays if array.ok))
+        lines.append(f"Wrong are the gradients of {', '.join(sorted(bad))}; right: {right or 'none'}.")
+    if found.cases:
+        told = (f"{'right' if case.ok else 'wrong'} at {label}" for label, case in found.cases.items())
+        lines.append(f"It is {', '.join(told)}.")
+        if len(bad) > 1 and cause in ("term", "derivative") and next(iter(found.cases.values())).ok:
+            cause = "recurrent"
+    of_array = look.get(bad[0]) if len(bad) == 1 else None
+    fail(student, *lines, look=look.get(cause) or of_array or LOOK.get(cause) or look[""])
+
+
+def _short(text: str) -> str:
+    """Return a diagnosis without the name of a number that is the number itself."""
+    return re.sub(r"(\d+), which is \1\b", r"\1", text)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return str(value.shape)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_shown(each)}" for name, each in value.items()) + "}"
+    return f"= {value}" if isinstance(value, int | float | str) else f"({type(value).__name__})"
+
+
+def _number(value: Any) -> str:
+    return str(value) if np.asarray(value).dtype == bool else f"{value:.6g}"
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        return bool(np.array_equal(one, other))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    return True
+
+
+def _where(error: Exception, student: Student) -> tuple[str, str]:
+    """Return the line of the student's cell at which it stopped, by number and by text, as far as they are known."""
+    file = student.__code__.co_filename
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if not lines:
+        return "", ""
+    text = linecache.getline(file, lines[-1] or 0).strip()
+    return f" in line {lines[-1]} of its cell", f"`{text}`" if text else ""
