@@ -125,7 +125,8 @@ def constant_factor(w: Wrong) -> Diagnosis | None:
     if np.count_nonzero(np.abs(n) > 1e-3 * w.at.scale) < 3 and not named:
         return None  # two numbers always have some ratio
     told = f"a = {c:.6g} n at all {a.size} wrong entries"
-    text = f"{c:.4g}{f', which is {named}' if named else ''}"
+    shown = f"{c:.4g}" if abs(c - 1) > 1e-3 else f"1 {c - 1:+.1e}"
+    text = f"{shown}{f', which is {named}' if named not in ('', shown) else ''}"
     if dropout:
         return Diagnosis("dropout", f"off by the factor {text}: a dropout that was not rescaled", told)
     return Diagnosis("factor", f"off by the constant factor {text}", told)
