@@ -155,6 +155,9 @@ class Report:
         ]
         return "\n".join([*lines, *(f"note: {remark}" for remark in self.remarks)])
 
+    def __repr__(self) -> str:
+        return f"<{self.head}>"  # the fields hold all parameters
+
     def _repr_html_(self) -> str:
         """Return the report as a table, for a notebook."""
         rows = [

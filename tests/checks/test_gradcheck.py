@@ -440,3 +440,10 @@ def test_all_of_a_layer_is_checked_with_masks_on():
         report = check_lstm(lstm(doped, "Wx"), sampled=True)
         assert report.ok, str(report)
         assert {"Wx.A", "Wx.B", "Wx.overlay", "Wh.W", "b", "x", "h0", "c0"} == {a.name for a in report.arrays}
+
+
+def test_a_report_as_a_value_is_one_line():
+    report = gradcheck(loss, point(), grads)
+    assert repr(report) == f"<{report.head}>"
+    assert "3 arrays, all right" in repr(report)
+    assert "\n" not in repr(report)
