@@ -154,6 +154,8 @@ def courses(cma: Results) -> object:
     axes[1, 0].set(ylabel="the same with S := 0")
     axes[2, 0].set(ylabel="variance of z that W_s explains", ylim=(0, 0.7))
     axes[3, 0].set(ylabel="an update moves W_s / S", yscale="log")
+    axes[3, 0].set_yticks([0.3, 0.5, 1, 2, 4], [0.3, 0.5, 1, 2, 4], minor=False)
+    axes[3, 0].set_yticks([], minor=True)
     return picture
 
 
@@ -174,7 +176,7 @@ def gains(cma: Results) -> object:
     axes.set_title("What doping and CMR gain over pruning, 20x, by seed (small) and on average")
     handles, labels = axes.get_legend_handles_labels()
     keep = {label: handle for handle, label in zip(handles, labels, strict=True)}
-    axes.legend(keep.values(), keep.keys(), frameon=False)
+    axes.legend(keep.values(), keep.keys(), frameon=False, loc="center left")
     return picture
 
 
@@ -190,6 +192,8 @@ def rival_dots(cma: Results) -> object:
     for axes, values in ((left, cma.climb(DOPED)), (right, cma.test(DOPED))):
         axes.axvspan(min(values.values()), max(values.values()), color="0.5", alpha=0.15, linewidth=0)
     left.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5), xlabel="bits a character")
+    left.set(xscale="log", xticks=[0.06, 0.12, 0.25, 0.5, 1, 2], xticklabels=[0.06, 0.12, 0.25, 0.5, 1, 2])
+    left.minorticks_off()
     left.set_title("How far validation loss climbs")
     right.set(xlabel="bits a character")
     right.set_title("Test loss (grey: the demo's doped model)")

@@ -121,7 +121,7 @@ def constant_factor(w: Wrong) -> Diagnosis | None:
     c = ratio(a, n)
     if c == 0 or not w.alike(a, c * n) or not w.alike(a / c, n):
         return None
-    dropout, named = name_factor(c, w.numbers)
+    dropout, named = name_factor(c, w.numbers) if abs(c - 1) > 1e-5 else (False, "")  # 1 has too many names
     if np.count_nonzero(np.abs(n) > 1e-3 * w.at.scale) < 3 and not named:
         return None  # two numbers always have some ratio
     told = f"a = {c:.6g} n at all {a.size} wrong entries"
