@@ -54,7 +54,7 @@ def main() -> None:
             found = {rate: less(cmr.test(f"rows and rate, cmr_rows {rows}, cmr {rate}"), without) for rate in RATES}
             found = {rate: values for rate, values in found.items() if values}
             how = {"color": COLORS[color], "marker": marker}
-            axes.plot(found, [sum(v) / len(v) for v in found.values()], linestyle=line, label=rows, **how)
+            axes.plot(list(found), [sum(v) / len(v) for v in found.values()], linestyle=line, label=rows, **how)
             for rate, values in found.items():
                 axes.plot([rate] * len(values), values, linestyle="", markersize=3, alpha=0.6, **how)
         axes.axhline(0, color="0.6", linewidth=0.8)

@@ -64,7 +64,7 @@ def main() -> None:
                 found = {end: values for end, values in found.items() if values}
                 how = {"color": COLORS[color], "marker": marker}
                 label = f"{'doped' if what == 'ramp' else 'pruned'}, from {start:.0%}"
-                left.plot(found, [sum(v) / len(v) for v in found.values()], linestyle=line, label=label, **how)
+                left.plot(list(found), [sum(v) / len(v) for v in found.values()], linestyle=line, label=label, **how)
                 for end, values in found.items():
                     left.plot([end] * len(values), values, linestyle="", markersize=3, alpha=0.6, **how)
         left.set(xlabel="share of training after which the ramp ends", ylabel="test bits a character", xticks=ENDS)

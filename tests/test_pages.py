@@ -71,7 +71,11 @@ def test_the_checkers_page_shows_what_a_torch_module_gives(capsys):
     assert same_report(shown, printed), printed
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/gradcheck.md"])
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/gradcheck.md"]
+PAGES += [f"{folder}/README.md" for folder in ("benchmarks", "figures", "tutorials", "tutorials/labs")]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text()
     for target in re.findall(r"\]\(([^)#]+)\)", text):
@@ -134,3 +138,11 @@ def test_the_readmes_speeds_are_those_of_the_benchmarks():
     shown = [line for line in README.splitlines() if re.match(r"\| (lstm|model step|product)", line)]
     assert len(shown) > 10
     assert not set(shown) - set(measured)
+
+
+def test_the_figures_page_quotes_its_tables():
+    page = (ROOT / "figures" / "README.md").read_text()
+    tables = "".join(table.read_text() for table in (ROOT / "figures").glob("*.md") if table.name != "README.md")
+    quoted = re.findall(r"[+-]?\d\.\d+ ± \d\.\d+", page)
+    assert len(quoted) > 20
+    assert [number for number in quoted if number not in tables] == []
