@@ -40,10 +40,6 @@ class Zero(Structure):
         """Return W as an (m, n) array."""
         return np.zeros(self.shape)
 
-    def nearest(self, W: Array) -> "Zero":
-        """Return itself: there is no other."""
-        return self
-
     def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "Zero":
         """Return itself."""
         return self
@@ -53,11 +49,4 @@ class Zero(Structure):
         cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
     ) -> Self:
         """Make it, whatever the factor."""
-        return cls(shape)
-
-    @classmethod
-    def for_doping(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
-    ) -> Self:
-        """Make it: all parameters are left to the overlay."""
         return cls(shape)

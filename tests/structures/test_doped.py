@@ -4,6 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from refdope.structures import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, Stack
 from refdope.structures.cmr import DroppedElements, DroppedRows
+from refdope.structures.zero import Zero
 
 
 def doped(cmr=None, shape=(12, 10)) -> Doped:
@@ -126,3 +127,15 @@ def test_bad_arguments_are_refused_in_one_line(make, says):
 def test_a_sampled_pass_is_not_made_for_a_factor():
     with pytest.raises(TypeError, match=r"made by W\.sample"):
         DroppedRows.for_compression((2, 3), 1, np.random.default_rng(0))
+
+
+def test_zero_under_an_overlay_is_the_overlay():
+    rng = np.random.default_rng(0)
+    S, x, dy = Overlay.for_compression((6, 4), 3, rng), rng.standard_normal((5, 4)), rng.standard_normal((5, 6))
+    W = Doped(Zero.for_compression((6, 4), 10, rng), S)
+    assert (W.n_params, W.macs, set(W.params)) == (S.n_params, S.n_params, {"overlay"})
+    assert_array_equal(W.to_dense(), S.to_dense())
+    assert_array_equal(W.forward(x), S.forward(x))
+    assert_array_equal(W.adjoint(dy), S.adjoint(dy))
+    assert_array_equal(W.gradient(x, dy)["overlay"], S.gradient(x, dy)["overlay"])
+    assert W.replace(W.params).structure is W.structure
