@@ -35,6 +35,9 @@ class Results:
 
     def __init__(self, name: str) -> None:
         self.name, self.folder = name, folder()
+        if not (self.folder / f"{name}.csv").is_file():
+            print(f"{name}: there is no {self.folder / name}.csv; `refdope experiment {name}` writes it", file=sys.stderr)
+            sys.exit(2)
         self.runs = [row for row in _rows(self.folder / f"{name}.csv") if row["trial"] == "False"]
         self.trials = [row for row in _rows(self.folder / f"{name}.csv") if row["trial"] == "True"]
         courses = self.folder / f"{name}_courses.csv"

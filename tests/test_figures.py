@@ -86,3 +86,11 @@ def test_spreads_and_differences_are_seed_by_seed(results):
     assert module.less(one.test("a"), one.test("b")) == pytest.approx([-0.1, 0.1])
     assert module.difference(one.test("b"), one.test("b")) == "+0.000 ± 0.000 (2 of 2)"
     assert module.difference({0: 1.0, 1: 1.5, 2: 3.0}, {0: 2.0, 1: 2.5, 2: 2.0}) == "-0.333 ± 1.155 (2 of 3)"
+
+
+def test_data_that_are_not_there_are_told(results, capsys):
+    module, _ = results
+    with pytest.raises(SystemExit) as stopped:
+        module.Results("nothing")
+    assert stopped.value.code == 2
+    assert "`refdope experiment nothing` writes it" in capsys.readouterr().err
