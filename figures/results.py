@@ -35,11 +35,12 @@ class Results:
 
     def __init__(self, name: str) -> None:
         self.name, self.folder = name, folder()
-        if not (self.folder / f"{name}.csv").is_file():
-            print(f"{name}: there is no {self.folder / name}.csv; `refdope experiment {name}` writes it", file=sys.stderr)
+        table = self.folder / f"{name}.csv"
+        if not table.is_file():
+            print(f"{name}: there is no {table}; `refdope experiment {name}` writes it", file=sys.stderr)
             sys.exit(2)
-        self.runs = [row for row in _rows(self.folder / f"{name}.csv") if row["trial"] == "False"]
-        self.trials = [row for row in _rows(self.folder / f"{name}.csv") if row["trial"] == "True"]
+        self.runs = [row for row in _rows(table) if row["trial"] == "False"]
+        self.trials = [row for row in _rows(table) if row["trial"] == "True"]
         courses = self.folder / f"{name}_courses.csv"
         self._courses: dict[tuple[str, int], list[dict[str, float]]] = {}
         for row in _rows(courses) if courses.exists() else []:
