@@ -4,7 +4,7 @@ from results import COLORS, SEEDS, Results, difference, figure, less, spread, st
 
 ROWS = {"both": ("blue", "o", "-"), "sparse": ("red", "s", "--"), "exclusive": ("green", "^", "-."),
         "elements": ("pink", "D", ":")}  # fmt: skip
-RATES = (0.1, 0.3, 0.5, 0.7)
+RATES = (0.1, 0.2, 0.3, 0.5, 0.7)
 SCHEDULES = {"annealed": "falls along the ramp", "ramp": "until the ramp ends", "constant": "to the end"}
 
 
