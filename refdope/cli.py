@@ -61,6 +61,7 @@ mine.py, in short:
 examples:
   refdope experiment ptb --data ptb/              experiments/ptb.toml, two runs at a time
   refdope experiment ptb --data ptb/              again, after an interrupt: goes on, and skips what is done
+  refdope experiment cma --table runs/cma.csv     a table that is there is added to: run all again into another
   refdope experiment ptb --data ptb/ --preset zaremba-medium --out runs/ptb-650 --table ptb-650.csv
   refdope experiment mine.toml --jobs 8           your own file, on the default corpus
   refdope experiment ptb --data /shared/ptb --out /shared/runs --dask tcp://10.0.0.1:8786
@@ -135,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
             "experiment",
             _experiment,
             "run every training run that an experiment file lists, and write a table of them",
-            "Runs are resumable, and skipped when done. Exit status 1 if one failed.",
+            "Runs are resumable, and skipped when done: what the table has is done. Exit status 1 if one failed.",
         )
     )
     _compress_options(command("compress", _compress, "give the doped LSTM nearest to a trained dense one"))
@@ -197,12 +198,13 @@ def _experiment_options(experiment: argparse.ArgumentParser) -> None:
     option("--jobs", type=int, default=2, metavar="N", help="processes, one thread each (default: 2)")
     option("--preset", choices=tuple(PRESETS), default="", help="settings of a published model in place of the file's")
     option("--out", type=Path, metavar="DIR", help="where the run folders go (default: runs/NAME)")
-    option("--table", type=Path, metavar="CSV", help="where the table goes (default: figures/NAME.csv)")
+    option("--table", type=Path, metavar="CSV", help="the table; runs that it has are done (default: figures/NAME.csv)")
     option("--dask", metavar="ADDRESS", help="send the runs to a Dask cluster, whose workers see PATH and DIR")
 
 
 def _experiment(args: argparse.Namespace) -> int:
     from refdope.training import study
+    from refdope.training.conduct import conduct
     from refdope.workers import dask, workers
 
     if args.jobs < 1:
@@ -212,7 +214,7 @@ def _experiment(args: argparse.Namespace) -> int:
     read = study.read(path, args.preset, **data)
     out, table = args.out or Path("runs") / read.name, args.table or Path("figures") / f"{read.name}.csv"
     with dask(args.dask) if args.dask else workers(args.jobs) as executor:
-        failed = study.conduct(read, out.absolute(), table, executor)
+        failed = conduct(read, out.absolute(), table, executor)
     print(f"{table}: all runs that are done; their folders are in {out}")
     for run in failed:
         print(f"refdope: failed: {run}", file=sys.stderr)

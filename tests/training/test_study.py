@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from refdope.cli import main
-from refdope.training import folder, study
+from refdope.files import write_csv
+from refdope.training import conduct, folder, study
 from refdope.training.config import Config
 from refdope.workers import workers
 
@@ -84,7 +86,7 @@ def rows(table):
 
 def test_the_course_of_every_run_proper_is_kept(small):
     read, out, table = small
-    assert study.conduct(read, out, table, Here()) == []
+    assert conduct.conduct(read, out, table, Here()) == []
     courses = rows(table.with_name("small_courses.csv"))
     runs = dict.fromkeys((row["variant"], row["seed"]) for row in courses)  # in their order; no trials
     assert list(runs) == [("dense", "0"), ("doped KP", "0"), ("fixed", "0"), ("doped KP", "1")]
@@ -99,7 +101,7 @@ def test_the_course_of_every_run_proper_is_kept(small):
 def test_trials_choose_what_the_runs_proper_use(small):
     read, out, table = small
     here = Here()
-    assert study.conduct(read, out, table, here) == []
+    assert conduct.conduct(read, out, table, here) == []
     found = rows(table)
     short, proper = [r for r in found if r["trial"] == "True"], [r for r in found if r["trial"] == "False"]
     assert len([r for r in short if r["variant"] == "dense"]) == 2  # no ramp: learning rates alone
@@ -124,19 +126,98 @@ def test_trials_choose_what_the_runs_proper_use(small):
 
 def test_what_is_done_is_not_run_again(small):
     read, out, table = small
-    study.conduct(read, out, table, Here())
+    conduct.conduct(read, out, table, Here())
     before = table.read_bytes()
     again = Here()
-    study.conduct(read, out, table, again)
+    conduct.conduct(read, out, table, again)
     assert again.ran == []
     assert table.read_bytes() == before
+
+
+def test_a_table_alone_is_what_has_been_done(small):
+    """Another checkout has the table, and no run folder."""
+    read, out, table = small
+    conduct.conduct(read, out, table, Here())
+    before = table.read_bytes(), table.with_name("small_courses.csv").read_bytes()
+    again = Here()
+    conduct.conduct(read, out.with_name("elsewhere"), table, again)
+    assert again.ran == []
+    assert (table.read_bytes(), table.with_name("small_courses.csv").read_bytes()) == before
+
+
+def test_an_experiment_goes_on_from_a_part_of_its_table(small):
+    read, out, table = small
+    conduct.conduct(read, out, table, Here())
+    whole, courses = rows(table), rows(table.with_name("small_courses.csv"))
+    assert whole[-2]["variant"] == "fixed"
+    missing = ("doped KP", "1")
+    write_csv(table, [r for r in whole if (r["variant"], r["seed"]) != missing])
+    write_csv(table.with_name("small_courses.csv"), [r for r in courses if (r["variant"], r["seed"]) != missing])
+    again = Here()
+    conduct.conduct(read, out.with_name("elsewhere"), table, again)
+    assert again.ran == ["doped-kp-seed1"]
+    timeless = [[{k: v for k, v in r.items() if k != "seconds"} for r in t] for t in (rows(table), whole)]
+    assert timeless[0] == timeless[1]
+    assert rows(table.with_name("small_courses.csv")) == courses
+
+
+def test_nothing_of_a_table_is_lost_while_trials_are_run(small):
+    read, out, table = small
+    conduct.conduct(read, out, table, Here())
+    whole = rows(table)
+    write_csv(table, whole[1:])  # a trial is missing: what it leads to is known already
+
+    class Stopped(Here):
+        def submit(self, *_, **__):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        conduct.conduct(read, out.with_name("elsewhere"), table, Stopped())
+    assert rows(table) == whole[1:]
+
+
+def test_a_row_of_an_older_version_has_its_newer_settings_at_their_defaults(small):
+    read, out, table = small
+    conduct.conduct(read, out, table, Here())
+    whole = rows(table)
+    write_csv(table, [{k: v for k, v in r.items() if k not in ("joint", "first")} for r in whole if r["seed"] == "0"])
+    again = Here()
+    conduct.conduct(read, out.with_name("elsewhere"), table, again)
+    assert again.ran == ["doped-kp-seed1"]
+    assert {(r["joint"], r["first"]) for r in rows(table)} == {("False", "")}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"steps": "13"}, "has a run that this experiment does not list so (dense, seed 0): name another --table"),
+        ({"variant": "sparse"}, "has a run that this experiment does not list so (sparse, seed 0)"),
+        ({"corpus_hash": "0123"}, "has dense, seed 0 on text 0123, not on "),
+    ],
+)
+def test_a_table_of_other_runs_is_refused_and_stays(change, told, small):
+    read, out, table = small
+    conduct.conduct(read, out, table, Here())
+    write_csv(table, [r | (change if r["variant"] == "dense" and r["trial"] == "False" else {}) for r in rows(table)])
+    before = table.read_bytes()
+    with pytest.raises(ValueError, match=re.escape(told)):
+        conduct.conduct(read, out, table, Here())
+    assert table.read_bytes() == before
+
+
+def test_a_file_that_is_no_table_is_refused_and_stays(small):
+    read, out, table = small
+    table.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="is no table of an experiment: name another --table"):
+        conduct.conduct(read, out, table, Here())
+    assert table.read_text() == "a,b\n1,2\n"
 
 
 def test_a_failed_run_is_told_and_does_not_stop_the_rest(small):
     read, out, table = small
     one = study.proper(read, read.variants[2], {})[0]
     folder.start(one.path(out), Config(data=one.config.data, steps=3, hidden=4, factor=2, evaluations=1, probe=200))
-    failed = study.conduct(read, out, table, Here())
+    failed = conduct.conduct(read, out, table, Here())
     assert len(failed) == 1
     assert "fixed-seed0" in failed[0]
     assert "is there already, with other settings" in failed[0]
@@ -147,25 +228,25 @@ def test_a_variant_of_which_every_trial_fails_has_no_choice(small):
     read, out, table = small
     for run in study.trials(read, read.variants[0]):
         folder.start(run.path(out), Config(data=run.config.data, steps=3, hidden=4, factor=2, evaluations=1, probe=200))
-    failed = study.conduct(read, out, table, Here())
+    failed = conduct.conduct(read, out, table, Here())
     assert len(failed) == 3
     assert failed[-1] == "dense: none of the settings tried came to an end, so none was chosen"
 
 
 def test_any_executor_gives_the_same_table(small):
     read, out, table = small
-    study.conduct(read, out / "here", table, Here())
+    conduct.conduct(read, out / "here", table, Here())
     expected = [{k: v for k, v in r.items() if k != "seconds"} for r in rows(table)]
     for name, executor in (("threads", ThreadPoolExecutor(2)), ("processes", workers(2))):
         with executor as pool:
-            assert study.conduct(read, out / name, table, pool) == []
+            assert conduct.conduct(read, out / name, table, pool) == []
         assert [{k: v for k, v in r.items() if k != "seconds"} for r in rows(table)] == expected, name
 
 
 def test_a_dask_cluster_of_two_processes_gives_the_same_table(small, tmp_path, text, capsys):
     distributed = pytest.importorskip("distributed")
     read, out, table = small
-    study.conduct(read, out / "here", table, Here())
+    conduct.conduct(read, out / "here", table, Here())
     expected = [{k: v for k, v in r.items() if k != "seconds"} for r in rows(table)]
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, worker_dashboard_address=None
