@@ -214,7 +214,7 @@ def _experiment(args: argparse.Namespace) -> int:
     read = study.read(path, args.preset, **data)
     out, table = args.out or Path("runs") / read.name, args.table or Path("figures") / f"{read.name}.csv"
     with dask(args.dask) if args.dask else workers(args.jobs) as executor:
-        failed = conduct(read, out.absolute(), table, executor)
+        failed = conduct(read, out.absolute(), table, executor, None if args.dask else args.jobs)
     print(f"{table}: all runs that are done; their folders are in {out}")
     for run in failed:
         print(f"refdope: failed: {run}", file=sys.stderr)
