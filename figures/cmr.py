@@ -1,6 +1,6 @@
 """Draw what the experiment `cmr` found, from cmr.csv: cmr.md and cmr.png."""
 
-from results import COLORS, SEEDS, Results, difference, figure, less, spread, style
+from results import COLORS, SEEDS, Results, bits, difference, dots, figure, less, spread, style
 
 ROWS = {"both": ("blue", "o", "-"), "sparse": ("red", "s", "--"), "exclusive": ("green", "^", "-."),
         "elements": ("pink", "D", ":")}  # fmt: skip
@@ -8,29 +8,28 @@ RATES = (0.1, 0.2, 0.3, 0.5, 0.7)
 SCHEDULES = {"annealed": "falls along the ramp", "ramp": "until the ramp ends", "constant": "to the end"}
 
 
+def of(rows: str, rate: float, per: str = "step", schedule: str = "annealed") -> str:
+    """Return the variant that drops these rows at this rate, or the name it would have."""
+    if per == "sequence":
+        return f"a sequence, cmr_rows {rows}, cmr {rate}"
+    if schedule != "annealed":
+        return f"schedule, cmr_rows {rows}, cmr_schedule {schedule}"  # all of rate 0.1
+    return f"rows and rate, cmr_rows {rows}, cmr {rate}"
+
+
+FAMILY = [
+    *((rows, rate, "step", "annealed") for rows in ROWS for rate in RATES),
+    *((rows, 0.1, "step", schedule) for rows in ROWS for schedule in ("ramp", "constant")),
+    *((rows, rate, "sequence", "annealed") for rows in ROWS for rate in RATES),
+]
+
+
 def main() -> None:
     """Write the table and draw the picture."""
     cmr = Results("cmr")
     without = cmr.test("doped")
-    variants = [
-        *(
-            (rows, rate, "step", "annealed", f"rows and rate, cmr_rows {rows}, cmr {rate}")
-            for rows in ROWS
-            for rate in RATES
-        ),
-        *(
-            (rows, 0.1, "step", schedule, f"schedule, cmr_rows {rows}, cmr_schedule {schedule}")
-            for rows in ROWS
-            for schedule in ("ramp", "constant")
-        ),
-        *(
-            (rows, rate, "sequence", "annealed", f"a sequence, cmr_rows {rows}, cmr {rate}")
-            for rows in ROWS
-            for rate in RATES
-        ),
-    ]
-    table = [{"drops": "nothing", "rate": "–", "masks": "–", "schedule": "–", "test": spread(without.values()),
-              "less without": "–"}]  # fmt: skip
+    nothing = {"drops": "nothing", "rate": "–", "masks": "–", "schedule": "–", "test": spread(without.values())}
+    table = [nothing | {"less without": "–", "on the validation text": "–"}]
     table += [
         {
             "drops": rows,
@@ -39,29 +38,43 @@ def main() -> None:
             "schedule": SCHEDULES[schedule],
             "test": spread(cmr.test(variant).values()),
             "less without": difference(cmr.test(variant), without),
+            "on the validation text": difference(bits(cmr.valid(variant)), bits(cmr.valid("doped"))),
         }
-        for rows, rate, per, schedule, variant in variants
-        if cmr.of(variant)
+        for rows, rate, per, schedule in FAMILY
+        if cmr.of(variant := of(rows, rate, per, schedule))
     ]
-    cmr.write(
-        SEEDS,
-        table,
-    )
+    cmr.write(SEEDS, table)
     with style():
-        picture = figure(7.5, 4.5)
-        axes = picture.subplots()
+        picture = figure(11, 4.5)
+        left, right = picture.subplots(1, 2, width_ratios=[1.1, 1])
         for rows, (color, marker, line) in ROWS.items():
-            found = {rate: less(cmr.test(f"rows and rate, cmr_rows {rows}, cmr {rate}"), without) for rate in RATES}
-            found = {rate: values for rate, values in found.items() if values}
+            found = {rate: less(cmr.test(of(rows, rate)), without) for rate in RATES}
             how = {"color": COLORS[color], "marker": marker}
-            axes.plot(list(found), [sum(v) / len(v) for v in found.values()], linestyle=line, label=rows, **how)
+            means = [sum(values) / len(values) for values in found.values()]
+            left.plot(list(found), means, linestyle=line, label=rows, **how)
             for rate, values in found.items():
-                axes.plot([rate] * len(values), values, linestyle="", markersize=3, alpha=0.6, **how)
-        axes.axhline(0, color="0.6", linewidth=0.8)
-        axes.set(xlabel="rate of co-matrix dropout at the start, falling to 0 along the ramp", xticks=RATES)
-        axes.set(ylabel="test bits a character, less those without it")
-        axes.set_title("Which rows to drop, and how often (below 0 it pays): seeds small, lines through their means")
-        axes.legend(frameon=False, title="drops rows of")
+                left.plot([rate] * len(values), values, linestyle="", markersize=3, alpha=0.6, **how)
+        left.set(xlabel="rate at the start, falling to 0 along the ramp", xticks=RATES)
+        left.set(ylabel="test bits a character, less those without CMR", title="Which rows to drop, and how often")
+        left.legend(title="drops rows of")
+        names = []
+        for rows in ("both", "sparse", "exclusive"):
+            color, marker, _ = ROWS[rows]
+            for what, variant in {
+                "0.1, falling": of(rows, 0.1),
+                "0.1, until the ramp ends": of(rows, 0.1, schedule="ramp"),
+                "0.1, to the end": of(rows, 0.1, schedule="constant"),
+                "0.1, a mask a sequence": of(rows, 0.1, "sequence"),
+                "0.3, falling": of(rows, 0.3),
+                "0.3, a mask a sequence": of(rows, 0.3, "sequence"),
+            }.items():
+                dots(right, len(names), less(cmr.test(variant), without), color=COLORS[color], marker=marker)
+                names.append(f"{rows} {what}")
+        right.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+        right.set(xlabel="test bits a character, less those without CMR", title="For how long, and a mask of what")
+        left.axhline(0, color="0.6", linewidth=0.8)
+        right.axvline(0, color="0.6", linewidth=0.8)
+        picture.suptitle("Co-matrix dropout, its family (below and left of 0 it pays): seeds small, means large")
         cmr.draw("cmr", picture)
 
 

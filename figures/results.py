@@ -55,6 +55,10 @@ class Results:
         """Return the loss on the test text, in its unit, by seed."""
         return {seed: float(row["test_in_unit"]) for seed, row in self.of(variant).items()}
 
+    def valid(self, variant: str) -> dict[int, float]:
+        """Return the last loss on the validation text, in nats a token, by seed."""
+        return {seed: float(row["valid"]) for seed, row in self.of(variant).items()}
+
     def course(self, variant: str, column: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the steps, and one line a seed of what was measured at each: (seeds, evaluations)."""
         found = [rows for (name, _), rows in self._courses.items() if name == variant]
@@ -98,6 +102,11 @@ def spread(values: Iterable[float], digits: int = 3, sign: str = "") -> str:
         return "–"
     mean = f"{np.mean(found):{sign}.{digits}f}"
     return f"{mean} ± {np.std(found, ddof=1):.{digits}f}" if len(found) > 1 else f"{mean} (one seed)"
+
+
+def bits(nats: Mapping[int, float]) -> dict[int, float]:
+    """Return nats by seed as bits."""
+    return {seed: value * BITS for seed, value in nats.items()}
 
 
 def less(one: Mapping[int, float], other: Mapping[int, float]) -> list[float]:

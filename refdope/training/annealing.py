@@ -68,7 +68,7 @@ class Annealer:
     ramp : CubicRamp
     cmr : {"constant", "ramp", "annealed"}
         The rate of a doped matrix's CMR: as it is throughout; as it is until the ramp ends, then zero; or falling
-        linearly along the ramp, to zero.
+        linearly along the ramp, to zero, which is the default since it costs least (`figures/cmr.md`).
 
     Raises
     ------
@@ -76,7 +76,7 @@ class Annealer:
         If the structure under an overlay leaves nothing of the budget.
     """
 
-    def __init__(self, model: LanguageModel, factor: float, ramp: CubicRamp, cmr: CMRSchedule = "constant") -> None:
+    def __init__(self, model: LanguageModel, factor: float, ramp: CubicRamp, cmr: CMRSchedule = "annealed") -> None:
         if cmr not in get_args(CMRSchedule):
             raise ValueError(f"Annealer: cmr must be one of {', '.join(get_args(CMRSchedule))}, got {cmr!r}")
         self.model, self.ramp, self.cmr = model, ramp, cmr
