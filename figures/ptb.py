@@ -1,11 +1,21 @@
 """Draw what the experiment `ptb` found, from ptb.csv: ptb.md and ptb.png."""
 
 import numpy as np
-from results import COLORS, Results, figure, spread, style
+from results import COLORS, Results, difference, figure, spread, style
 
 # loss of perplexity at 25x against dense, in per cent, as the paper's abstracts give it for its 2 x 650 model
 # (arXiv 2001.08896); that of KP alone is of a higher factor, which the abstract does not give
 PAPER = {"doped KP + CMR": "1.4", "pruned": "7.9", "HMD": "15", "LMF": "27", "KP": "about 26"}
+PAIRS = [
+    ("doped KP", "pruned"),
+    ("doped KP + CMR", "pruned"),
+    ("doped KP + CMR", "doped KP"),
+    ("doped LMF + CMR", "doped LMF"),
+    ("doped HMD + CMR", "doped HMD"),
+    ("pruned, its rows dropped", "pruned"),
+    ("doped KP, L2 on S", "doped KP"),
+    ("pruned, L2", "pruned"),
+]
 
 
 def main() -> None:
@@ -32,10 +42,16 @@ def main() -> None:
                 "minutes": f"{np.mean([float(run['seconds']) for run in runs]) / 60:.0f}",
             }
         )
+    pairs = [
+        {"first less second": f"{one} less {other}", "difference": difference(ptb.test(one), ptb.test(other), 1)}
+        for one, other in PAIRS
+        if ptb.of(one).keys() & ptb.of(other).keys()
+    ]
     ptb.write(
         "Penn Treebank by words, 2 x 200, mean ± standard deviation over seeds. The paper's column is what its abstract"
         " says of its 2 x 650 model.",
         table,
+        *(["Test perplexity, the first less the second, seed by seed:", pairs] if pairs else []),
     )
     with style():
         picture = figure(8, 0.35 * len(names) + 1.2)
