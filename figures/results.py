@@ -69,6 +69,15 @@ class Results:
         """Return what was measured at the end, by seed."""
         return {seed: rows[-1][column] for (name, seed), rows in self._courses.items() if name == variant}
 
+    def at(self, variant: str, column: str, step: int) -> dict[int, float]:
+        """Return what was measured after so many updates, by seed."""
+        return {
+            seed: row[column]
+            for (name, seed), rows in self._courses.items()
+            for row in rows
+            if name == variant and row["step"] == step
+        }
+
     def climb(self, variant: str) -> dict[int, float]:
         """Return by how many bits validation loss rose above its lowest so far, at most, by seed."""
         climbs = {}
