@@ -61,7 +61,7 @@ def conduct(study: Study, out: Path, table: Path, executor: Executor, at_once: i
     failed: list[str] = []
     waiting: dict[Run, Future[bool]] = {}
     with tqdm(total=total, unit=" tokens", unit_scale=True, smoothing=0.02, disable=None) as bar:
-        bar.initial = _read(order.known(), record)
+        bar.n = bar.last_print_n = bar.initial = _read(order.known(), record)  # not of this session's speed
         while True:
             record.write(order.known())
             for run in order.begin(waiting, at_once):
