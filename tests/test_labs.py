@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +19,7 @@ WRONG = [
     ("a", "a-entry-test", "r // m2, c // n2", "r % m2, c % n2", "stops with IndexError"),
     ("a", "a-entry-test", "m2, n2 = B.shape", "(m2, n2), A, B = A.shape, B, A", "B ⊗ A"),
     ("a", "a-entry-test", "    return A[r", "    A[r", "returns nothing (None)"),
+    ("a", "a-entry-test", "A[r // m2, c // n2] * B[r % m2, c % n2]", "np.kron(A, B)[r, c]", "or something as large"),
     ("a", "a-forward-test", "A @ X @ B.T", "A @ X @ B", "stops with ValueError"),
     ("a", "a-forward-test", "Y = A @ X @ B.T", "Y = x @ np.kron(A, B).T", "or something as large, is made"),
     ("a", "a-forward-test", "Y = A @ X @ B.T", "Y = (A @ X @ B.T).swapaxes(1, 2)", "read column by column"),
@@ -29,12 +30,24 @@ WRONG = [
     ("a", "a-dot-test", "/ (abs(p) + abs(q))", "", "should be 0.333"),
     ("a", "a-dot-test", "/ (abs(p) + abs(q))", "/ abs(p + q)", "minus the transpose"),
     ("a", "a-dot-test", "np.sum(adjoint(dy) * x)", "np.sum(dy * forward(x))", "not seen"),
+    ("a", "a-dot-test", "np.sum(dy * forward(x))", "np.sum(dy @ forward(x).T)", "by its own row only"),
+    ("a", "a-dot-test", "= rng.", "= np.random.", "The same rng gives another x"),
+    ("a", "a-dot-test", "rng.standard_normal((3, n)), rng.standard_normal((3, m))",
+     "rng.random((3, n)), rng.random((3, m))", "it is not normal"),
+    ("a", "a-dot-test", ", rng.standard_normal((3, m))", ", 0\n    dy = forward(x)", "should be random on its own"),
+    ("a", "a-dot-test", "np.sum(dy * forward(x)), np.sum(adjoint(dy) * x)\n    return abs(p - q) / (abs(p) + abs(q))",
+     "(dy * forward(x)).sum(1), (adjoint(dy) * x).sum(1)\n    return np.mean(abs(p - q) / (abs(p) + abs(q)))",
+     "the mean over the rows"),
+    ("a", "a-adjoint-test", "dX = A.T @ dY @ B", "dX = dy @ np.kron(A, B)", "or something as large, is made"),
     ("a", "a-adjoint-test", "A.T @ dY @ B", "2 * A.T @ dY @ B", "constant factor 2"),
     ("a", "a-adjoint-test", "A.T @ dY @ B", "A @ dY @ B", "stops with ValueError"),
     ("a", "a-adjoint-test", "A.T @ dY @ B", "(A.T @ dY @ B).swapaxes(1, 2)", "in other places"),
     ("a", "a-gradient-a-test", ".sum(0)", "[0]", "right at R = 1, wrong at R = 6"),
     ("a", "a-gradient-a-test", ".sum(0)", ".mean(0)", "constant factor"),
     ("a", "a-gradient-a-test", ".sum(0)", "", "a sum missing"),
+    ("a", "a-gradient-a-test", "(dY @ B @ X.swapaxes(1, 2)).sum(0)",
+     "np.einsum('ikjl,kl->ij', (dy.T @ x).reshape(*A.shape[:1], *B.shape[:1], *A.shape[1:], *B.shape[1:]), B)",
+     "or something as large, is made"),
     ("a", "a-gradient-b-test", "dY.swapaxes(1, 2) @ (A @ X)", "(A @ X).swapaxes(1, 2) @ dY", "transposed"),
     ("a", "a-gradient-b-test", "return (dY", "return -(dY", "the sign is flipped"),
     ("a", "a-gradient-b-test", "    X = x.reshape", "    x *= 2\n    X = x.reshape", "changes its argument x"),
@@ -45,6 +58,9 @@ WRONG = [
     ("b", "b-cell-forward-test", "o * np.tanh(c_next), c_next", "o * c_next, c_next", "tanh is missing"),
     ("b", "b-cell-forward-test", "f * c + i * g", "i * c + f * g", "i and f are exchanged"),
     ("b", "b-cell-forward-test", ", np.concatenate([i, f, g, o], axis=1)", "", "should return h_next, c_next, gates"),
+    ("b", "b-cell-forward-test", "[i, f, g, o], axis=1", "[i, f, g, o]", "along the wrong axis"),
+    ("b", "b-cell-backward-test", "dc_next + dh * o * (1 - tanh_c**2)", "dc_next",
+     "This is with dc_next = 0.\nLook at: all that c' gets"),
     ("b", "b-cell-backward-test", "dc_next = dc_next + dh", "dc_next = dh",
      "right at dc_next = 0, wrong at dc_next ≠ 0"),
     ("b", "b-cell-backward-test", "dc_next = dc_next + dh", "dc_next += dh", "changes its argument dc_next"),
@@ -58,7 +74,12 @@ WRONG = [
     ("b", "b-forward-test", "cell_forward(z, c[t])", "cell_forward(z, c[0])", "c is not carried"),
     ("b", "b-backward-test", "dh[t] + dh_next, dc)", "dh[t], dc)", "right at T = 1 and wrong from T = 3"),
     ("b", "b-backward-test", "dh[t] + dh_next, dc)", "dh[t] + dh_next, 0 * dc)", "right at T = 1 and wrong from T = 3"),
-    ("b", "b-backward-test", 'grads["Wx"] +=', 'grads["Wx"] =', "Wrong are the gradients of Wx; right"),
+    ("b", "b-forward-test", "h[t + 1], c[t + 1], gates[t] =", "h[t], c[t + 1], gates[t] =", "h[1] is zero"),
+    ("b", "b-backward-test", 'grads["Wx"] +=', 'grads["Wx"] =', "sums over the steps are wrong, in Wx; what"),
+    ("b", "b-backward-test", 'grads["Wh"] +=', 'grads["Wh"] =', "sums over the steps are wrong, in Wh; what"),
+    ("b", "b-backward-test", "+=", "=", "sums over the steps are wrong, in Wx, Wh, b; what"),
+    ("b", "b-backward-test", "reversed(range(len(x)))", "range(len(x) - 1, 0, -1)", "is step 0 reached?"),
+    ("b", "b-backward-test", "dz.T @ h[t]", "dz.T @ h[t - 1]", "does not depend on this array at T = 1"),
     ("b", "b-backward-test", "dz.T @ h[t]", "dz.T @ h[t + 1]", "Wrong are the gradients of Wh; right"),
     ("b", "b-backward-test", "dz.sum(0)", "dz.mean(0)", "constant factor"),
     ("b", "b-backward-test", 'dz @ params["Wh"]', 'dz @ params["Wh"] * gates[t][:, :3]', "wrong at T = 3"),
@@ -70,6 +91,9 @@ WRONG = [
      "{name: g * min(1.0, limit / np.linalg.norm(g)) for name, g in grads.items()}", "by its own length"),
     ("b", "b-clip-test", "{name: factor * g for name, g in grads.items()}",
      "{name: np.clip(g, -limit, limit) for name, g in grads.items()}", "clipped on its own"),
+    ("b", "b-clip-test", "    return {", "    if factor == 1:\n        return grads\n    return {",
+     "should be a new one"),
+    ("c", "c-forward-test", ".T", ".T * (1 + 1e-8)", "is -4.30174675, should be -4.30174671"),
     ("c", "c-forward-test", "(M * V).T", "V.T", "the mask is left out"),
     ("c", "c-forward-test", "x @ (M * V).T", "(M * V) @ x", "stops with ValueError"),
     ("c", "c-forward-test", "x @ (M * V).T", "x @ np.where(M, 0, V).T", "dropped where M is True"),
@@ -82,6 +106,8 @@ WRONG = [
     ("c", "c-prune-test", "np.abs(V.ravel()[alive])", "V.ravel()[alive]", "with their sign"),
     ("c", "c-prune-test", "np.argsort(-size, kind", "np.argsort(size, kind", "the smallest kept"),
     ("c", "c-prune-test", "np.flatnonzero(M)", "np.arange(M.size)", "is alive again"),
+    ("c", "c-prune-test", "np.flatnonzero(M)\n    size = np.abs(V", "np.arange(M.size)\n    size = np.abs((M * V)",
+     "if 0, too"),
     ("c", "c-prune-test", "    return mask.reshape(M.shape)",
      "    return M & (np.abs(V) >= (np.sort(np.abs(V[M]))[-keep] if keep else np.inf))", "Look at: ties"),
     ("c", "c-prune-test", 'np.argsort(-size, kind="stable")[:keep]', 'np.argsort(size, kind="stable")[::-1][:keep]',
@@ -96,11 +122,14 @@ WRONG = [
     ("c", "c-kept-test", "(1 - passed) ** 3", "(1 - passed)", "linearly"),
     ("c", "c-kept-test", "final + round((size - final) *", "round(size *", "final is left out"),
     ("c", "c-kept-test", "round(", "int(", "rounded down"),
+    ("c", "c-kept-test", "final + round((size - final) * (1 - passed) ** 3)",
+     "int(size * (1 - (1 - final / size) * (1 - (1 - passed) ** 3)))", "Look at: rounding"),
     ("c", "c-kept-test", "round(", "(", "should be the int"),
     ("c", "c-anneal-test", "V = M * V", "pass", "V is not zero where the last mask is False"),
     ("c", "c-anneal-test", "M = prune(V, M, kept", "M = prune(V, ~M, kept", "Look at"),
     ("c", "c-anneal-test", "t == end or ", "", "entries alive, should be 5"),
     ("c", "c-anneal-test", " and (t - start) % interval == 0", "", "entries alive, should be 80"),
+    ("c", "c-anneal-test", "prune(V, M", "prune(V + lr * overlay_gradient(M, x, dy), M", "masks[9] has 2 wrong"),
     ("c", "c-anneal-test", "V = V - lr", "V -= lr", "changes its argument V"),
     ("c", "c-anneal-test", "/ len(x)", "", "dy is not divided by R"),
     ("c", "c-anneal-test", "V = V - lr", "V = V + lr", "losses[1] is"),
@@ -135,6 +164,10 @@ WRONG = [
     ("d", "d-mean-test", "sample_masks(rng, ", "sample_masks(np.random.default_rng(0), ", "anew in every pass"),
     ("d", "d-mean-test", "    return total / n", "    return K.forward(x) + x @ S.T", "drawn at all"),
     ("d", "d-mean-test", "cmr_forward(K, S, x, b1, b2, rate)", "cmr_forward(K, S, x, b1, b2, 0.0)", "0.70 times"),
+    ("d", "d-mean-test", "        total = total", "        b2 = b1\n        total = total", "b1 and b2 are the same"),
+    ("d", "d-mean-test", "rng, len(x)", "rng, 1", "b1 is the same in every row of x"),
+    ("d", "d-loss-test", "    return", "    b2 = b1\n    return", "b1 and b2 are the same"),
+    ("d", "d-loss-test", "len(x), len(S)", "1, len(S)", "b1 is the same in every row of x"),
     ("d", "d-loss-test", "default_rng(seed)", "default_rng()", "The same seed gives another loss"),
     ("d", "d-loss-test", "default_rng(seed)", "default_rng(0)", "Two seeds give the same loss"),
     ("d", "d-loss-test", "np.sum(dz *", "np.mean(dz *", "the mean and not the sum"),
@@ -327,6 +360,7 @@ def test_a_teacher_marks_without_nbgrader(labs, capsys, tmp_path):
     cells["a-dot"]["source"] = "def dot_test(forward, adjoint, m, n, rng):\n    exit()"
     cells["a-entry-test"]["source"] = "check.kron_entry = None"  # nobody's to change
     notebook["cells"] = [cell for cell in notebook["cells"] if cell is not cells["a-adjoint-test"]]
+    cells["a-forward"]["source"] += "\nclass check:\n    kron_entry = kron_forward = print"  # nor is what marks
     path, table = tmp_path / f"ann_{name}.ipynb", tmp_path / "marks.csv"
     path.write_text(json.dumps(notebook))
     assert mark.main([str(path), "--csv", str(table)]) == 0

@@ -1,14 +1,27 @@
 """Checks of lab A: the Kronecker product and its backward pass."""
 
-import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from labchecks.compare import Array, Look, Student, call, fail, gradients, passed, several, shaped, values
+from labchecks.compare import (
+    Array,
+    Look,
+    Student,
+    call,
+    fail,
+    gradients,
+    lean,
+    numbers,
+    passed,
+    several,
+    shaped,
+    values,
+)
 from labchecks.compare import report as report
 
+LARGE = (40, 30, 30, 40)  # so large that W, or something like it, is seen in the memory
 FACTORS = (
     (3, 2, 4, 5),
     (2, 5, 3, 7),
@@ -38,7 +51,17 @@ def kron_entry(student: Student) -> None:
             given[r, c] = entry
         like = {"these are the entries of B ⊗ A": np.kron(p["B"], p["A"])}
         values(student, "W", given, W, "which of // and % by the shape of B belongs to A, and which to B", like)
-    passed(student, "all entries of 3 products")
+    _lean(student, "A", "B", r=7, c=5)
+    passed(student, "all entries of 3 products; W is not made")
+
+
+def _lean(student: Student, *names: str, look: str = "np.kron, outer products: neither is needed", **more: Any) -> None:
+    """See how much memory is taken with large factors, some of which are handed over, and with 2 rows."""
+    m1, n1, m2, n2 = LARGE
+    p = _factors(LARGE, 2, 0)
+    dense = 8.0 * m1 * n1 * m2 * n2
+    given = {name: p[name] for name in names} | more
+    lean(student, dense, "W, or something as large, is made.", look, **given)
 
 
 def kron_forward(student: Student, seed: int = 0) -> None:
@@ -56,16 +79,7 @@ def kron_forward(student: Student, seed: int = 0) -> None:
             }
             y = call(student, A=p["A"], B=p["B"], x=x)
             values(student, "y", y, x @ W.T, "the axes of both reshapes: (n1, n2) of x, (m1, m2) of y", like)
-    p, dense = _factors((40, 30, 30, 40), 2, seed), 8 * 1200 * 1200
-    tracemalloc.start()
-    try:
-        call(student, A=p["A"], B=p["B"], x=p["x"])
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    if peak > dense / 4:
-        told = f"It takes {peak / 1e6:.1f} MB where W has {dense / 1e6:.1f} MB: W, or something as large, is made."
-        fail(student, "The numbers are right.", told, look="np.kron, outer products: A X Bᵀ needs neither")
+    _lean(student, "A", "B", "x", look="np.kron, outer products: A X Bᵀ needs neither")
     if not seed:  # hidden checks say nothing
         passed(student, "3 products, with 6 rows and with 1; W is not made")
 
@@ -75,8 +89,17 @@ def dot_test(student: Student) -> None:
     m, n = 7, 5
     W = np.random.default_rng(3).standard_normal((m, n))
 
+    asked: dict[str, list[Array]] = {}
+
     def told(adjoint: Callable[[Array], Array]) -> float:
-        given = call(student, forward=lambda x: x @ W.T, adjoint=adjoint, m=m, n=n, rng=np.random.default_rng(4))
+        """Return the student's difference, and note what their x and dy are."""
+        asked.update(x=[], dy=[])
+
+        def noted(name: str, function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+            return lambda rows: asked[name].append(np.array(rows)) or function(rows)
+
+        here = {"forward": noted("x", lambda x: x @ W.T), "adjoint": noted("dy", adjoint)}
+        given = call(student, **here, m=m, n=n, rng=np.random.default_rng(4))
         return float(shaped(student, "the difference", given, 0.0))
 
     right = told(lambda dy: dy @ W)
@@ -84,7 +107,7 @@ def dot_test(student: Student) -> None:
         fail(
             student,
             f"It gives {right:.2g} for a right transpose, should be rounding.",
-            look="what is multiplied by what",
+            look="what is multiplied by what: is each row multiplied by its own row only?",
         )
     formula = "|p - q| / (|p| + |q|): which absolute values are taken, and what is divided by what"
     for what, adjoint, should, look in (
@@ -98,8 +121,38 @@ def dot_test(student: Student) -> None:
             seen = f"It gives {given:.2g} for an adjoint that is {what}: the error is not seen."
             fail(student, seen, look=look if given else "both sides: are `forward` and `adjoint` both called?")
         if should and not abs(given - should) < 1e-9:
-            fail(student, f"It gives {given:.3g} for an adjoint that is {what}, should be {should:.3g}.", look=look)
+            one, other = numbers(given, should, 3)
+            fail(student, f"It gives {one} for an adjoint that is {what}, should be {other}.", look=look)
+    _definition(student, told, asked, W)
     passed(student, "a right transpose passes, four wrong ones do not")
+
+
+def _definition(student: Student, told: Callable[..., float], asked: dict[str, list[Array]], W: Array) -> None:
+    """Look at the x and dy that the student draws, and compare with the definition, of these."""
+    wrong = W + 0.2 * np.random.default_rng(5).standard_normal(W.shape)  # near W: p and q are of the same sign
+    given = told(lambda dy: dy @ wrong)
+    x, dy = (np.vstack(asked[name]) for name in ("x", "dy"))
+    drawn = "x and dy: each drawn by rng.standard_normal, of the shapes (3, n) and (3, m)"
+    if len(x) >= len(dy) and np.allclose(dy, x[: len(dy)] @ W.T):
+        fail(student, "dy is forward(x), should be random on its own: then p is a sum of squares.", look=drawn)
+    told(lambda dy: dy @ wrong)
+    if not np.array_equal(x, np.vstack(asked["x"])) or not np.array_equal(dy, np.vstack(asked["dy"])):
+        fail(student, "The same rng gives another x or dy.", look="where x and dy are drawn: by `rng` alone")
+    for name, rows, size in (("x", x, W.shape[1]), ("dy", dy, W.shape[0])):
+        if rows.shape != (3, size):
+            fail(student, f"{name} has shape {rows.shape}, should be {(3, size)}.", look=drawn)
+        # of 15 standard normal numbers, one or more is beyond 1 in 99.7 % of all cases, and at this seed
+        if np.all(np.abs(rows) <= 1) or np.all(rows >= 0):
+            fail(student, f"{name} is from {rows.min():.2f} to {rows.max():.2f}: it is not normal.", look=drawn)
+    p, q = dy * (x @ W.T), (dy @ wrong) * x
+    rows = np.abs(p.sum(1) - q.sum(1)) / (np.abs(p.sum(1)) + np.abs(q.sum(1)))
+    like = {
+        "this is the mean over the rows, each with a difference of its own": rows.mean(),
+        "this is the largest of the rows, each with a difference of its own": rows.max(),
+    }
+    right = abs(p.sum() - q.sum()) / (abs(p.sum()) + abs(q.sum()))
+    where = "for an adjoint that is the transpose of a slightly different matrix"
+    values(student, "the difference", given, right, "p and q: each is one number, summed over the rows", like, where)
 
 
 def kron_adjoint(student: Student, seed: int = 0) -> None:
@@ -111,8 +164,9 @@ def kron_adjoint(student: Student, seed: int = 0) -> None:
             like = {"this is the transpose of B ⊗ A": p["dy"] @ np.kron(p["B"], p["A"])}
             right = p["dy"] @ np.kron(p["A"], p["B"])
             values(student, "dx", dx, right, "the axes of both reshapes: (m1, m2) of dy, (n1, n2) of dx", like)
+    _lean(student, "A", "B", "dy", look="np.kron, outer products: Aᵀ dY B needs neither")
     if not seed:  # hidden checks say nothing
-        passed(student, "3 products, with 6 rows and with 1")
+        passed(student, "3 products, with 6 rows and with 1; W is not made")
 
 
 def _kron_gradient(student: Student, name: str, look: Look) -> None:
@@ -130,6 +184,7 @@ def _kron_gradient(student: Student, name: str, look: Look) -> None:
             return loss, {name: p[name]}, lambda free: {name: student(*(p | free).values())}
 
         gradients(student, problem, {"R = 1": 1, "R = 6": 6}, look)
+    _lean(student, "A", "B", "x", "dy", look=f"dyᵀ x, of the size of W: {look['']}")
     passed(student, "3 products, with 6 rows and with 1, against differences of the loss")
 
 
@@ -147,11 +202,11 @@ def kron_cost(student: Student) -> None:
     """Compare with the two counts."""
     for m1, n1, m2, n2 in (*FACTORS, (2, 9, 8, 3), (52, 26, 50, 50)):
         given = call(student, m1=m1, n1=n1, m2=m2, n2=n2)
-        numbers, macs = several(student, given, "numbers", "multiply-adds")
+        entries, macs = several(student, given, "numbers", "multiply-adds")
         left, right = m1 * n1 * n2 + m1 * n2 * m2, n1 * n2 * m2 + m1 * n1 * m2
         at = f"for A: {m1, n1} and B: {m2, n2}"
         like = {"these are the numbers of W": m1 * n1 * m2 * n2}
-        values(student, "numbers", numbers, m1 * n1 + m2 * n2, "how many entries A and B have", like, at)
+        values(student, "numbers", entries, m1 * n1 + m2 * n2, "how many entries A and B have", like, at)
         like = {
             "this is the dearer of the two orders": max(left, right),
             "these are the multiply-adds of the dense product": m1 * m2 * n1 * n2,

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from labchecks.compare import LOOK, Array, Student, call, gradients, keyed, passed, several, shaped, values
+from labchecks.compare import LOOK, Array, Student, call, fail, gradients, keyed, passed, several, shaped, values
 from labchecks.compare import report as report
+from refdope.checks import Report
 
 GATES = "ifgo"
 
@@ -79,6 +80,7 @@ CELL = {
     "sign": "the sign of σ' = σ (1 - σ) or tanh' = 1 - tanh²",
     "z": "the lines of dz: what the gate multiplies in the forward pass, times σ' or tanh' of it",
     "c": "dc = (all that c' gets) ∘ f",
+    "zero": "all that c' gets: dc_next, here 0, plus dh ∘ o ∘ (1 - tanh² c'); or, of a single block, its line",
     "": "all that c' gets: dc_next, plus dh ∘ o ∘ (1 - tanh² c')",
 }
 
@@ -128,9 +130,11 @@ def lstm_forward(student: Student) -> None:
             "c is not carried from step to step": _forgetful(params, x),
         }
         for t in range(T):
-            where = f"at T = {T}{'; the steps before it are right' if t else ''}"
+            where = f"what step {t} returns, at T = {T}{'; the steps before it are right' if t else ''}"
             look = "what goes in at step t: x[t], h[t], c[t]" if t else "z = Wx x + Wh h + b, of x[0], h[0] and c[0]"
-            values(student, f"h[{t}]", h[t], right[t], look, {what: wrong[t] for what, wrong in like.items()}, where)
+            # by the index that the student writes: h[0] is what goes into step 0
+            here = {what: wrong[t] for what, wrong in like.items()}
+            values(student, f"h[{t + 1}]", h[t], right[t], look, here, where)
         keyed(student, cache, right_cache, "cache: ")
         for name, array in right_cache.items():
             look = "what is stored at which index: t goes in, t + 1 comes out"
@@ -157,6 +161,24 @@ LSTM = {
 }
 
 
+def _of_the_loop(found: Report) -> tuple[str, str] | None:
+    """Tell from the gradient of x, to which all that is carried leads, what else than that is wrong."""
+    one, many = ({array.name: array for array in case.arrays} for case in found.cases.values())
+    cause = found.diagnosis.cause if found.diagnosis else ""
+    if cause not in ("recurrent", "term", "derivative", "zero", "factor") or many["x"].compared is None:
+        return None
+    dx = many["x"].compared.a
+    if dx.any() and not dx[0].any():
+        return "", "is step 0 reached? From the last step to the first: T - 1, …, 1, 0"
+    if many["x"].ok and all(array.ok for array in one.values()):
+        sums = ", ".join(found.wrong)
+        return (
+            f"sums over the steps are wrong, in {sums}; what flows back is right, as x shows",
+            f"the sums over the steps, in {sums}: += and not =, and what dz of a step is multiplied by",
+        )
+    return None
+
+
 def lstm_backward(student: Student, seed: int = 0) -> None:
     """Check all gradients numerically at T = 3 and, where they are wrong there, at T = 1."""
     rows = {gate: np.s_[3 * k : 3 * k + 3] for k, gate in enumerate(GATES)}
@@ -174,7 +196,7 @@ def lstm_backward(student: Student, seed: int = 0) -> None:
         keyed(student, given, params | {"x": x})
         return loss, params | {"x": x}, grads
 
-    gradients(student, problem, {"T = 1": 1, "T = 3": 3}, LSTM, dict.fromkeys(("Wx", "Wh", "b"), rows))
+    gradients(student, problem, {"T = 1": 1, "T = 3": 3}, LSTM, dict.fromkeys(("Wx", "Wh", "b"), rows), _of_the_loop)
     if not seed:  # hidden checks say nothing
         passed(student, "x, Wx, Wh and b, at T = 1 and T = 3, against differences of the loss")
 
@@ -196,6 +218,12 @@ def clip(student: Student) -> None:
             look = "one length of all arrays together, and one factor: min(1, limit / length)"
             where = f"with gradients whose length is {what} the limit"
             values(student, f'grads["{name}"]', given[name], factor * g, look, like, where)
+    mine = {name: g.copy() for name, g in grads.items()}
+    for name, g in student(mine, 2 * length).items():
+        if np.shares_memory(g, mine[name]):
+            told = f'grads["{name}"] is the array that was handed in, should be a new one.'
+            where = "This is with gradients whose length is below the limit."
+            fail(student, told, where, look="what is returned there")
     zero = {name: 0 * g for name, g in grads.items()}
     for name, g in keyed(student, call(student, grads=zero, limit=1.0), zero).items():
         where = "with gradients that are all zero"

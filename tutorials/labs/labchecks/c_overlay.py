@@ -71,6 +71,7 @@ def prune(student: Student, seed: int = 0) -> None:
     half = rng.random((6, 5)) < 0.6
     large = np.where(half, V, 10 * np.abs(V) + 10)
     equal = np.sign(V) * rng.integers(1, 4, (6, 5)).astype(float)
+    few = np.where(np.abs(V) < 0.8, 0.0, V)  # as large as what is dropped has in M ∘ V
     alive = int(half.sum())
     ties = "ties: exactly `keep` entries, and of equal ones the first (a stable sort)"
     cases = (
@@ -79,6 +80,7 @@ def prune(student: Student, seed: int = 0) -> None:
         ("where V is large at dropped entries", large, half, alive // 2, "which are compared: only those alive"),
         ("with entries of equal size", equal, every, 13, ties),
         ("with V all the same", np.full((6, 5), -0.5), half, 4, ties),
+        ("where V is 0 at some alive", few, half, alive - 1, "which are compared: only those alive, if 0, too"),
         ("with keep = 0", V, half, 0, "keep = 0: [-0:] is everything, and there is no smallest that is kept"),
         ("with keep = all that are alive", V, half, alive, "the last entry that is kept"),
     )
@@ -94,8 +96,10 @@ def prune(student: Student, seed: int = 0) -> None:
             fail(student, f"[{at}] was dropped before and is alive again.", f"This is {where}.", look=look)
         if count != keep:
             fail(student, f"{count} entries are alive, should be {keep}.", f"This is {where}.", look=look)
+        with np.errstate(divide="ignore"):
+            inverse = 1 / values_
         like = {
-            "the largest are dropped and the smallest kept": _pruned(1 / values_, M, keep),
+            "the largest are dropped and the smallest kept": _pruned(inverse, M, keep),
             "entries are compared with their sign: a large negative one is dropped": _pruned(np.exp(values_), M, keep),
             "of equal entries the last ones are kept": _pruned(values_[::-1, ::-1], M[::-1, ::-1], keep)[::-1, ::-1],
         }
@@ -130,14 +134,19 @@ def kept(student: Student) -> None:
                 "this is how many are pruned": size - right,
                 "final is left out: the ramp ends at 0": round(size * (1 - p) ** 3),
                 "this is rounded down, not to the nearest": final + int((size - final) * (1 - p) ** 3),
+                "this is rounded down, where floating point is a little below a whole number": int(
+                    size * (1 - (1 - final / size) * (1 - (1 - p) ** 3))
+                ),
             }
+            if given == right - 1:
+                look = "rounding: `round` and not `int`, as 79.99… should be 80"
             values(student, "k", given, right, look, like, told)
     passed(student, "before, on and after two ramps")
 
 
 def anneal(student: Student, seed: int = 0) -> None:
     """Follow the masks, then compare V and the losses."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed + 2)  # here, other entries go if pruning comes before the update
     x, V = rng.standard_normal((9, 10)), 0.1 * rng.standard_normal((8, 10))
     y = x @ rng.standard_normal((8, 10)).T
     how = {"final": 5, "start": 4, "end": 21, "interval": 6, "steps": 30, "lr": 0.1}
@@ -174,6 +183,7 @@ def anneal(student: Student, seed: int = 0) -> None:
             "this is the loss after the update": [*right_losses, np.nan][t + 1],
         }
         values(student, f"losses[{t}]", given[2][t], right_loss, look, like)
+        values(student, f"masks[{t}]", np.asarray(given[1][t]), right_masks[t], look)
     values(student, "V", given[0], right_V, look)
     if not seed:  # hidden checks say nothing
         passed(student, "masks, V and losses of 30 steps")

@@ -69,7 +69,7 @@ def cmr_forward(student: Student) -> None:
             "b1 is used for both": _forward(p, b1, b1),
             "b2 is used for both": _forward(p, b2, b2),
             "the masks are left out": _forward(p, 1, 1),
-            "rows are dropped where a mask is True": _forward(p, ~b1, ~b2),
+            "entries are dropped where a mask is True": _forward(p, ~b1, ~b2),
             "only one of the two is divided by 1 - rate": _forward(p, b1, b2 * (1 - RATE)),
         }
         values(student, "z", z, _forward(p, b1, b2), "z = (b1 ∘ (x Kᵀ) + b2 ∘ (x Sᵀ)) / (1 - rate)", like)
@@ -115,6 +115,22 @@ def cmr_backward(student: Student, seed: int = 0) -> None:
         passed(student, "dx, A, B and S, with 6 rows and with 1, against differences of the loss")
 
 
+def _separate(student: Student, z: Array, one: Array, two: Array) -> None:
+    """Tell wrong masks from z of one pass: where it has both products in it, one of them, or none."""
+    parts = {"both": one + two, "one": one, "two": two, "none": 0 * one}
+    here = {name: np.isclose(z * (1 - RATE), part, rtol=1e-9) for name, part in parts.items()}
+    if not np.all(sum(here.values())):
+        return  # another error, which other checks tell
+    b1, b2 = here["both"] | here["one"], here["both"] | here["two"]
+    if np.array_equal(b1, b2):
+        fail(student, "b1 and b2 are the same.", look="the two that sample_masks returns: each is used in its place")
+    for name, b in (("b1", b1), ("b2", b2)):
+        if np.all(b == b[0]):
+            fail(student, f"{name} is the same in every row of x.", look="how many rows of masks are drawn: len(x)")
+        if np.all(b == b[:, :1]):
+            fail(student, f"{name} drops all of a row of x or nothing.", look="the shape of the masks: (R, m)")
+
+
 def mean_of_passes(student: Student) -> None:
     """Compare the mean with the deterministic pass, in standard deviations of such a mean."""
     p, n = _pass(0), 400
@@ -136,6 +152,8 @@ def mean_of_passes(student: Student) -> None:
             else "whether masks are drawn anew in every pass"
         )
         fail(student, told, scaled, look=look)
+    alone = call(student, K=K, S=S, x=p["x"], rate=RATE, n=1, rng=np.random.default_rng(3))
+    _separate(student, shaped(student, "the mean of one pass", alone, one), one, two)
     passed(student, f"{n} passes, about as near to (K + S) x as they should be")
 
 
@@ -161,6 +179,12 @@ def seeded_loss(student: Student) -> None:
     if abs(losses.mean() - right) > 5 * deviation:
         told = f"Its mean over 400 seeds is {losses.mean():.3g}, should be near {right:.3g}."
         fail(student, told, look="whether sample_masks and cmr_forward pass their checks")
+    z = np.zeros(dz.shape)
+    for at in np.ndindex(z.shape):  # a dz of a single 1 gives a single entry of z
+        only = np.zeros(dz.shape)
+        only[at] = 1.0
+        z[at] = call(student, **fixed | {"dz": only}, rate=RATE, seed=5)
+    _separate(student, z, one, two)
     passed(student, "one loss a seed, and the right mean over the seeds")
 
 
