@@ -23,6 +23,11 @@ def main() -> None:
     ptb = Results("ptb")
     names = list(dict.fromkeys(row["variant"] for row in ptb.runs))
     dense = np.mean(list(ptb.test("dense").values())) if "dense" in names else np.nan
+    reference = next(iter(ptb.of("dense").values()), {})
+
+    def fewer(run: dict[str, str], what: str, digits: int) -> str:
+        return f"{float(reference[what]) / float(run[what]):.{digits}f}x" if reference else "–"
+
     table = []
     for name in names:
         runs = list(ptb.of(name).values())
@@ -34,9 +39,9 @@ def main() -> None:
                 "loss %": spread((100 * (test / dense - 1) for test in ptb.test(name).values()), 1, "+"),
                 "paper, 2 x 650, %": PAPER.get(name, "–"),
                 "LSTM parameters": runs[0]["lstm_params"],
-                "LSTM factor": f"{float(runs[0]['lstm_factor']):.1f}x",
-                "in bytes": f"{float(runs[0]['lstm_bytes_factor']):.1f}x",
-                "of all parameters": f"{float(runs[0]['all_factor']):.2f}x",
+                "LSTM factor": fewer(runs[0], "lstm_params", 1),
+                "in bytes": fewer(runs[0], "lstm_bytes", 1),
+                "of all parameters": fewer(runs[0], "params", 2),
                 "lr": runs[0]["lr"],
                 "ramp ends": f"{float(runs[0]['ramp_end']):.0%}" if runs[0]["overlay"] == "True" else "–",
                 "minutes": f"{np.mean([float(run['seconds']) for run in runs]) / 60:.0f}",
