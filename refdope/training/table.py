@@ -41,9 +41,8 @@ class Table:
         self.path, self.out = path, out
         self.courses = path.with_name(f"{path.stem}_courses.csv")
         rows = _read(path)
-        if path.exists() and not all(
-            {"variant", "trial", "seed", "valid", "corpus_hash"} <= row.keys() for row in rows
-        ):
+        needed = {"variant", "trial", "seed", "valid", "corpus_hash"}
+        if path.exists() and not (rows and needed <= rows[0].keys()):
             raise ValueError(f"{path} is there already, and is no table of an experiment: name another --table")
         self._rows = {_key(row): row for row in rows}
         self._courses: dict[tuple[str, str], list[Row]] = {}

@@ -94,9 +94,10 @@ def test_a_table_of_other_runs_is_refused_and_stays(change, told, small):
     assert table.read_bytes() == before
 
 
-def test_a_file_that_is_no_table_is_refused_and_stays(small):
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "", "variant,trial\n"])
+def test_a_file_that_is_no_table_is_refused_and_stays(content, small):
     read, out, table = small
-    table.write_text("a,b\n1,2\n")
+    table.write_text(content)
     with pytest.raises(ValueError, match="is no table of an experiment: name another --table"):
         conduct.conduct(read, out, table, Here())
-    assert table.read_text() == "a,b\n1,2\n"
+    assert table.read_text() == content
