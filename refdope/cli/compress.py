@@ -1,0 +1,67 @@
+"""`refdope compress`: a trained dense LSTM, doped."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from refdope import interop
+from refdope.analysis import markdown
+from refdope.structures import STRUCTURES
+from refdope.structures.base import join
+from refdope.training.compress import compress_layers, compress_run
+from refdope.training.config import KINDS
+from refdope.training.folder import read_config
+
+ABOUT = ("give the doped LSTM nearest to a trained dense one",)
+EXAMPLES = """\
+  refdope compress runs/dense runs/small --structure kronecker --factor 20 --updates 1000
+  refdope compress lstm.safetensors small.npz --factor 10      weights under PyTorch's names
+"""
+
+
+def options(compress: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    kinds = [kind.__name__.lower() for kind in STRUCTURES]
+    option = compress.add_argument
+    option(
+        "source", type=Path, help="run folder of a dense model, or an .npz or .safetensors file of PyTorch's weights"
+    )
+    option("out", type=Path, help="run folder, or .npz file, not there yet")
+    option("--structure", choices=kinds, default="kronecker", help="under the overlay (default: %(default)s)")
+    option("--factor", type=float, default=20.0, help="compression factor of the matrices (default: %(default)s)")
+    option("--updates", type=int, default=1000, help="of a run's fine-tuning, 0: none (default: %(default)s)")
+    option("--lr", type=float, default=0.002, help="its learning rate at the start (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    if args.updates < 0 or not 0 < args.lr < float("inf"):
+        raise ValueError(f"--updates must be 0 or more and --lr above 0, got {args.updates} and {args.lr}")
+    if args.source.is_dir():
+        _run_folder(args)
+    else:
+        _weights(args)
+
+
+def _run_folder(args: argparse.Namespace) -> None:
+    """Compress the model of a run, and say what that cost and what fine-tuning brought back."""
+    found = compress_run(args.source, args.out, args.structure, args.factor, args.updates, args.lr)
+    char = read_config(args.out).level == "char"
+    told = {k: found[k] / np.log(2) if char else np.exp(found[k]) for k in ("before", "after", "tuned")}
+    print(markdown(found["errors"]))
+    print(
+        f"{'bits per character' if char else 'perplexity'} on the test text: {told['before']:.3f} dense, "
+        f"{told['after']:.3f} compressed, {told['tuned']:.3f} after {args.updates} updates"
+    )
+
+
+def _weights(args: argparse.Namespace) -> None:
+    """Compress the LSTM layers of a file of weights."""
+    if args.out.exists():
+        raise FileExistsError(f"{args.out} is there already: name another file")
+    kind = KINDS[args.structure]
+    layers, errors = compress_layers(interop.from_torch(interop.read(args.source)), kind, args.factor)  # type: ignore[arg-type]
+    arrays = join(**{f"layers.{k}": layer.params | layer.constants for k, layer in enumerate(layers)})
+    interop.write(args.out, arrays)
+    print(markdown(errors))

@@ -1,0 +1,33 @@
+"""`refdope evaluate`: what a trained model says of a text."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from refdope.data import load, tokenize
+from refdope.training import evaluate, evaluation_batches
+from refdope.training.folder import read_model
+
+ABOUT = ("measure a trained model on a test text",)
+EXAMPLES = """\
+  refdope evaluate runs/a                         on the test text it was trained with
+  refdope evaluate runs/a --data other.txt        on the test part of another text
+"""
+
+
+def options(evaluate: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    evaluate.add_argument("run", type=Path, help="run folder")
+    evaluate.add_argument("--data", metavar="PATH", help="another text (default: that of the run)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    model, vocabulary, config = read_model(args.run)
+    corpus = load(args.data or config.data or None)
+    tokens = vocabulary.encode(tokenize(corpus.test, config.level, corpus.spaced))
+    loss = evaluate(model, evaluation_batches(tokens))
+    unknown = np.mean(tokens == 0)
+    told = f"{loss / np.log(2):.4f} bits per character" if config.level == "char" else f"perplexity {np.exp(loss):.3f}"
+    print(f"{corpus}\n{told} on {len(tokens):,} test tokens, {unknown:.1%} of them unknown")

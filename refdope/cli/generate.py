@@ -1,0 +1,35 @@
+"""`refdope generate`: a trained model writes."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from refdope.data import tokenize
+from refdope.training.folder import read_model
+
+ABOUT = ("let a trained model write",)
+EXAMPLES = """\
+  refdope generate runs/a --prompt "Return the " --length 300 --temperature 0.7
+"""
+
+
+def options(generate: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    generate.add_argument("run", type=Path, help="run folder")
+    generate.add_argument("--prompt", default="", help="text to go on from (default: the start of a line)")
+    generate.add_argument("--length", type=int, default=300, help="how many tokens (default: %(default)s)")
+    generate.add_argument("--temperature", type=float, default=0.8, help="below 1: bolder (default: %(default)s)")
+    generate.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    if args.length < 1:
+        raise ValueError(f"--length must be at least 1, got {args.length}")
+    model, vocabulary, config = read_model(args.run)
+    words = tokenize(args.prompt or "\n", config.level)
+    tokens = vocabulary.encode(words[:-1] if config.level == "word" and args.prompt else words)
+    written = model.generate(tokens, args.length, np.random.default_rng(args.seed), args.temperature)
+    text = vocabulary.decode(written, config.level)
+    print(args.prompt + (" " if config.level == "word" and args.prompt else "") + text)
