@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from refdope.checks.causes import Diagnosis
-from refdope.checks.numeric import COMPLEX, STENCIL, Compared, Numeric
+from refdope.checks.compared import COMPLEX, STENCIL, Compared
+from refdope.checks.entries import entry_by_entry
+from refdope.checks.numeric import Numeric
 from refdope.checks.oracles import Loss, scalar
 from refdope.checks.tree import Flat, flatten, rebuild
 from refdope.checks.watch import arrays_of, changed, read_by, snapshot
@@ -218,7 +220,7 @@ def _wrong_there(loss: Loss, there: Any, grads: Flat, seconds: float, rng: np.ra
     for name, g in grads.items():
         chosen = rng.choice(g.size, min(g.size, 4), replace=False)
         indices = [tuple(int(i) for i in np.unravel_index(k, g.shape)) for k in chosen]
-        if np.isfinite(g).all() and numeric.entry_by_entry(name, g, limits, indices).wrong.any():
+        if np.isfinite(g).all() and entry_by_entry(numeric, name, g, limits, indices).wrong.any():
             found.append(name)
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refdope.checks.numeric import Compared
+from refdope.checks.compared import Compared
 from refdope.checks.tree import Array
 
 # by how much a cause says: where several arrays are wrong, the first of these explains the rest

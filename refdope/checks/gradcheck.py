@@ -14,8 +14,11 @@ import numpy as np
 
 from refdope.checks.calls import Calls, stale
 from refdope.checks.causes import Diagnosis, Wrong
+from refdope.checks.compared import LOW_PRECISION, TOLERANCE, Compared
 from refdope.checks.diagnosis import conclude
-from refdope.checks.numeric import LOW_PRECISION, TOLERANCE, Compared, Numeric, plan, sample
+from refdope.checks.directions import by_direction, locate
+from refdope.checks.entries import entry_by_entry, plan, sample
+from refdope.checks.numeric import Numeric
 from refdope.checks.oracles import EPS, Loss
 from refdope.checks.report import ArrayReport, Report, array_report
 from refdope.checks.shrink import shrink
@@ -152,18 +155,18 @@ def _compare(numeric: Numeric, given: Flat, limits: dict[str, float], how: How, 
     small = plan({name: g.shape for name, g in arrays.items()}, evaluation, seconds)
     entries = {"auto": small, "entries": set(arrays), "directions": set[str]()}[how]
     large = {name: g for name, g in arrays.items() if name not in entries and np.isfinite(g).all()}
-    along = numeric.by_direction(large, limits) if large else {}
+    along = by_direction(numeric, large, limits) if large else {}
     compared = {}
     for name, g in arrays.items():
         if name in entries:
-            compared[name] = numeric.entry_by_entry(name, g, limits, list(np.ndindex(g.shape)))
+            compared[name] = entry_by_entry(numeric, name, g, limits, list(np.ndindex(g.shape)))
         elif name not in large:  # NaN or Inf say enough
             compared[name] = Compared(g, np.full(g.shape, np.nan))
         elif not along[name].failed:
             compared[name] = along[name]
         else:
-            chosen = sample(g, numeric.locate(name, g), numeric.looks, numeric.rng)
-            compared[name] = numeric.entry_by_entry(name, g, limits, chosen)
+            chosen = sample(g, locate(numeric, name, g), numeric.looks, numeric.rng)
+            compared[name] = entry_by_entry(numeric, name, g, limits, chosen)
             compared[name].failed, compared[name].directions = True, along[name].directions
     return compared
 

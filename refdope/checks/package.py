@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from refdope.checks.compared import COMPLEX, STENCIL
 from refdope.checks.gradcheck import How, gradcheck
-from refdope.checks.numeric import COMPLEX, STENCIL
 from refdope.checks.ours import check_lstm, check_model, check_structure
 from refdope.checks.report import Report
 from refdope.layers import LSTM, Dropout, Embedding, JointLSTM, Softmax

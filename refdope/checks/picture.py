@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from refdope.checks.oracles import Around, complex_derivative, steps_for, strictly_analytic, v_curve
+from refdope.checks.oracles import Around, complex_derivative, strictly_analytic
 from refdope.checks.report import ArrayReport, Report
+from refdope.checks.steps import steps_for, v_curve
 from refdope.style import RC
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refdope.checks.causes import Diagnosis, Wrong, place
-from refdope.checks.numeric import Compared
+from refdope.checks.compared import Compared
 from refdope.checks.oracles import Loss
 from refdope.checks.relations import of_array
 from refdope.checks.tree import Array
