@@ -7,6 +7,7 @@ for layer k, gates in the order i, f, g, o: the names of `torch.nn.LSTM(…).sta
 
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,17 @@ def from_torch(arrays: Mapping[str, Array]) -> list[LSTM]:
         Wx, Wh, b_ih, b_hh = (arrays.get(f"{prefixes[0]}{part}_l{k}") for part in _PARTS)
         if Wx is None or Wh is None:
             raise ValueError(f"weights: layer {k} of {count} has no weight_ih_l{k} or no weight_hh_l{k}")
+        for name, array in zip(_PARTS, (Wx, Wh, b_ih, b_hh), strict=True):
+            axes = 2 if name.startswith("weight") else 1
+            if array is not None and (np.ndim(array) != axes or np.asarray(array).dtype.kind != "f"):
+                what = f"{np.asarray(array).dtype} of shape {np.shape(array)}"
+                raise ValueError(f"weights: {name}_l{k} must be of floats, with {axes} axes, got {what}")
         b = sum((bias for bias in (b_ih, b_hh) if bias is not None), np.zeros(len(Wx), Wx.dtype))
         layers.append(LSTM(Dense(np.asarray(Wx)), Dense(np.asarray(Wh)), np.asarray(b)))
     return layers
 
 
+DAMAGED = (ValueError, TypeError, OSError, EOFError, KeyError, AttributeError)  # what NumPy says of a wrong file
 _PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
@@ -93,7 +100,7 @@ def _read_npz(path: Path) -> Params:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             return {name: saved[name] for name in saved.files}
-    except (ValueError, OSError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (*DAMAGED, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"weights: {path} cannot be read: {error}") from None
 
 

@@ -56,6 +56,11 @@ def test_a_structured_layer_leaves_as_its_dense_matrix():
         (lambda a: a.pop("weight_hh_l1"), "layer 1 of 2 has no weight_ih_l1 or no weight_hh_l1"),
         (lambda a: a.update(weight_ih_l0_reverse=np.zeros(2)), "bidirectional and projected LSTMs are not supported"),
         (lambda a: a.update({"b.weight_ih_l0": np.zeros((4, 2))}), "there are several LSTMs: , b."),
+        (
+            lambda a: a.update(weight_ih_l0=np.float64(3)),
+            "weight_ih_l0 must be of floats, with 2 axes, got",
+        ),
+        (lambda a: a.update(bias_hh_l1=np.zeros(16, int)), "bias_hh_l1 must be of floats, with 1 axes, got int64 of"),
         (lambda a: a.update(weight_hh_l0=np.zeros((16, 5))), r"must be \(4H, D\), \(4H, H\)"),
     ],
 )
@@ -86,6 +91,10 @@ def test_objects_are_never_unpickled_and_other_files_refused(tmp_path):
     np.savez(tmp_path / "w.npz", a=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="cannot be read"):
         interop.read(tmp_path / "w.npz")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    with pytest.raises(ValueError, match="cannot be read"):
+        interop.read(tmp_path / "one.npz")
     (tmp_path / "w.pt").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"must be an \.npz or a \.safetensors file"):
         interop.read(tmp_path / "w.pt")

@@ -100,7 +100,7 @@ def moves(before: list[tuple[Array, Array]], model: LanguageModel) -> dict[str, 
     if not before:
         return {"structure_moves": float("nan"), "overlay_moves": float("nan")}
     after = [(W.structure.to_dense(), W.overlay.to_dense()) for W in doped(model).values()]
-    norm = sum(float(np.sum((s + o) ** 2)) for s, o in before) ** 0.5
+    norm = sum(float(np.sum((s + o) ** 2)) for s, o in before) ** 0.5 or 1.0
     moved = [
         sum(float(np.sum((new[k] - old[k]) ** 2)) for old, new in zip(before, after, strict=True)) ** 0.5
         for k in (0, 1)

@@ -166,7 +166,8 @@ PANELS = {
 
 def report_figure(runs: Sequence[Path], file: IO[bytes]) -> None:
     """Draw runs side by side from their folders: loss against updates, time and sparsity, and what their parts do."""
-    from refdope.analysis.report import in_unit, read_csv, read_times
+    from refdope.analysis.report import in_unit, read_csv
+    from refdope.training import times
     from refdope.training.folder import read_config
 
     with mpl.rc_context(RC):
@@ -180,7 +181,7 @@ def report_figure(runs: Sequence[Path], file: IO[bytes]) -> None:
             style: Any = {"color": color, "linestyle": line, "label": str(run)}
             step = [row["step"] for row in course]
             valid = [in_unit(row["valid"], config.level) for row in course]
-            minutes = {row["step"]: 60 * row["hours"] for row in read_times(run)}
+            minutes = {float(time.step): time.seconds / 60 for time in times.read(run)}
             timed = [(minutes[s], v) for s, v in zip(step, valid, strict=True) if s in minutes]
             axes[0, 0].plot(step, valid, **style)
             axes[0, 1].plot([t for t, _ in timed], [v for _, v in timed], **style)

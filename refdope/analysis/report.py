@@ -7,6 +7,7 @@ from math import exp, log, nan
 from pathlib import Path
 from typing import Any
 
+from refdope.training import times
 from refdope.training.folder import read_config
 
 
@@ -22,32 +23,35 @@ def rows(runs: Sequence[Path]) -> list[dict[str, str]]:
 
 
 def _row(run: Path) -> dict[str, str]:
-    config, course, times = read_config(run), read_csv(run / "metrics.csv"), read_times(run)
+    config, course, log = read_config(run), read_csv(run / "metrics.csv"), times.read(run)
+    if course and not {"step", "valid"} <= course[0].keys():
+        raise ValueError(f"{run / 'metrics.csv'} cannot be read: it has no column step, or none valid")
     result = read_json(run / "result.json") if (run / "result.json").exists() else {}
     what = config.structure if config.structure != "none" else "pruned"
     if config.overlay and config.structure != "none":
         what += " doped" + (f" CMR {config.cmr:g} {config.cmr_rows}" if config.cmr else "")
 
-    def told(key: str, form: str) -> str:
-        return format(result[key], form) if key in result else "-"
+    def told(key: str, form: str, unit: float = 1) -> str:
+        value = result.get(key)
+        return format(value / unit if unit > 1 else value, form) if isinstance(value, int | float) else "-"
 
     last = course[-1] if course else {"step": config.steps, "valid": nan}
     return {
         "run": str(run),
         "model": f"{what}, {config.layers} x {config.hidden}",
         "updates": f"{last['step']:.0f}" + ("" if result else " so far"),
-        "hours": f"{times[-1]['hours']:.2f}" if times else "-",
-        "tokens/s": f"{times[-1]['tokens_per_second']:.0f}" if times else "-",
+        "hours": f"{log[-1].seconds / 3600:.2f}" if log else "-",
+        "tokens/s": f"{log[-1].speed:.0f}" if log else "-",
         "unit": "bits/char" if config.level == "char" else "perplexity",
         "valid": f"{in_unit(last['valid'], config.level):.3f}",
         "test": told("test_in_unit", ".3f"),
         "LSTM params": told("lstm_params", "d"),
         "LSTM factor": told("lstm_factor", ".2f"),
-        "LSTM kB": f"{result['lstm_bytes'] / 1000:.1f}" if result else "-",
-        "without indices": f"{result['lstm_value_bytes'] / 1000:.1f}" if result else "-",
+        "LSTM kB": told("lstm_bytes", ".1f", 1000),
+        "without indices": told("lstm_value_bytes", ".1f", 1000),
         "all params": told("params", "d"),
         "factor of all": told("factor", ".2f"),
-        "kB on disk": f"{result['bytes_on_disk'] / 1000:.1f}" if result else "-",
+        "kB on disk": told("bytes_on_disk", ".1f", 1000),
         "MACs/token": told("macs", "d"),
     }
 
@@ -77,14 +81,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} cannot be read: it is not a JSON object")
     return content
-
-
-def read_times(run: Path) -> list[dict[str, float]]:
-    """Read the log of times, its seconds added up over the sessions of a run, as hours."""
-    found, before, last = [], 0.0, 0.0
-    for row in read_csv(run / "times.csv"):
-        if row["seconds"] < last:  # every session begins at zero
-            before += last
-        last = row["seconds"]
-        found.append(row | {"hours": (before + last) / 3600})
-    return found

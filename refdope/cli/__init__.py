@@ -40,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _told(f"interrupted; {interrupt.args[0] if interrupt.args else 'nothing was written'}", 130)
     except BrokenExecutor:
         return _told("a process that trained was killed, for want of memory perhaps; fewer --jobs need less", 1)
-    except (ValueError, OSError, FloatingPointError) as error:
-        return _told(str(error), 2)
+    except (ValueError, OSError, ArithmeticError, MemoryError) as error:
+        return _told(str(error) or type(error).__name__, 2)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -24,10 +24,13 @@ def options(evaluate: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    model, vocabulary, config = read_model(args.run)
-    corpus = load(args.data or config.data or None)
-    tokens = vocabulary.encode(tokenize(corpus.test, config.level, corpus.spaced))
-    loss = evaluate(model, evaluation_batches(tokens))
+    trained = read_model(args.run)
+    level = trained.config.level
+    corpus = load(args.data or trained.config.data or None)
+    if not args.data:
+        trained.check(corpus)
+    tokens = trained.vocabulary.encode(tokenize(corpus.test, level, corpus.spaced))
+    loss = evaluate(trained.model, evaluation_batches(tokens))
     unknown = np.mean(tokens == 0)
-    told = f"{loss / np.log(2):.4f} bits per character" if config.level == "char" else f"perplexity {np.exp(loss):.3f}"
+    told = f"{loss / np.log(2):.4f} bits per character" if level == "char" else f"perplexity {np.exp(loss):.3f}"
     print(f"{corpus}\n{told} on {len(tokens):,} test tokens, {unknown:.1%} of them unknown")

@@ -27,9 +27,10 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     if args.length < 1:
         raise ValueError(f"--length must be at least 1, got {args.length}")
-    model, vocabulary, config = read_model(args.run)
-    words = tokenize(args.prompt or "\n", config.level)
-    tokens = vocabulary.encode(words[:-1] if config.level == "word" and args.prompt else words)
-    written = model.generate(tokens, args.length, np.random.default_rng(args.seed), args.temperature)
-    text = vocabulary.decode(written, config.level)
-    print(args.prompt + (" " if config.level == "word" and args.prompt else "") + text)
+    trained = read_model(args.run)
+    level = trained.config.level
+    words = tokenize(args.prompt or "\n", level, trained.spaced)
+    tokens = trained.vocabulary.encode(words[:-1] if level == "word" and args.prompt else words)
+    written = trained.model.generate(tokens, args.length, np.random.default_rng(args.seed), args.temperature)
+    text = trained.vocabulary.decode(written, level)
+    print(args.prompt + (" " if level == "word" and args.prompt else "") + text)

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
         print(markdown(found))
     if args.format == "text" and len(found) == 1:  # one run reads better from top to bottom
         print("\n".join(f"{name:<16} {value}" for name, value in found[0].items()))
-        print("\n" + markdown(by_matrix(read_model(args.runs[0])[0])))
+        print("\n" + markdown(by_matrix(read_model(args.runs[0]).model)))
     if args.figure:
         from refdope.analysis.plots import report_figure  # Matplotlib takes as long to load as all the rest
 

@@ -1,6 +1,7 @@
 """`refdope train`: a run folder; a flag for every setting of `refdope.training.config.Config`."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -43,11 +44,20 @@ def run(args: argparse.Namespace) -> int:
     if args.resume is not None:
         if args.run or args.config or args.preset or flags:
             raise ValueError("--resume goes on with a run as it is: it takes no other arguments")
-        return 0 if folder.resume(args.resume) else 130
+        return _status(args.resume, lambda: folder.resume(args.resume))
     if args.run is None:
         raise ValueError("train needs a run folder, or --resume RUN")
     if flags.get("data"):
         flags["data"] = str(Path(flags["data"]).absolute())
     given = PRESETS.get(args.preset, {}) | (read_toml(args.config) if args.config else {}) | flags
     config = Config.from_dict(given, str(args.config or "train"))
-    return 0 if folder.start(args.run, config) else 130
+    return _status(args.run, lambda: folder.start(args.run, config))
+
+
+def _status(path: Path, train: Callable[[], bool]) -> int:
+    """Train; return the exit status, and say of an interrupt before or after the updates what it left."""
+    try:
+        return 0 if train() else 130
+    except KeyboardInterrupt:
+        begun = (path / "config.toml").exists()
+        raise KeyboardInterrupt(*[f"go on with `refdope train --resume {path}`"] if begun else []) from None

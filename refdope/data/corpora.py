@@ -14,6 +14,7 @@ import importlib.util
 import re
 import string
 import textwrap
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -53,15 +54,23 @@ class Corpus:
 
     def overlap(self, run: int = RUN) -> float:
         """Return which share of the runs of so many words of the validation text occurs in training too."""
-        train, valid = (_runs(text.splitlines(), run) for text in (self.train, self.valid))
-        known = set(train)
-        return sum(r in known for r in valid) / max(len(valid), 1)
+        return self._overlaps(run)[0]
+
+    def _overlaps(self, *runs: int) -> list[float]:
+        """Return the overlap in runs of several lengths; what takes long is to find the words."""
+        train, valid = ([WORD.findall(line) for line in text.splitlines()] for text in (self.train, self.valid))
+        found = []
+        for run in runs:
+            known, asked = set(_runs(train, run)), _runs(valid, run)
+            found.append(sum(r in known for r in asked) / max(len(asked), 1))
+        return found
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{len(getattr(self, s)):,} {s}" for s in ("train", "valid", "test"))
+        short, long = self._overlaps(5, RUN)
         return (
-            f"{self.name}: {sizes} characters; {self.overlap(5):.1%} of the validation text's 5-word runs and "
-            f"{self.overlap():.1%} of its {RUN}-word runs occur in training; sha256 {self.hash}…"
+            f"{self.name}: {sizes} characters; {short:.1%} of the validation text's 5-word runs and "
+            f"{long:.1%} of its {RUN}-word runs occur in training; sha256 {self.hash}…"
         )
 
 
@@ -72,7 +81,8 @@ def load(path: str | Path | None = None, packages: Iterable[str] = ("numpy", "sc
     ----------
     path : str or Path, optional
         A UTF-8 text file; a folder of .txt files; a folder with `*.train.txt`, `*.valid.txt` and `*.test.txt` as PTB
-        comes, one sentence a line. Every file may be gzipped. Without a path: the docstrings of `packages`.
+        comes, one sentence a line (its characters, `*.char.train.txt`, are left alone beside its words). Every file may
+        be gzipped; beside the same file unpacked it is left alone. Without a path: the docstrings of `packages`.
     packages : iterable of str
         Installed packages.
 
@@ -85,7 +95,7 @@ def load(path: str | Path | None = None, packages: Iterable[str] = ("numpy", "sc
     FileNotFoundError
         If there is no such path.
     ValueError
-        If a file is empty or not UTF-8 text, or a folder has no text in it.
+        If a file is empty or not UTF-8 text, or a folder has no text in it, or two training texts.
     """
     if path is None:
         return docstrings(packages)
@@ -95,7 +105,7 @@ def load(path: str | Path | None = None, packages: Iterable[str] = ("numpy", "sc
         if all(splits):
             train, valid, test = (read(file) for file in splits if file)
             return Corpus(path.name, train, valid, test, spaced=True)
-        files = sorted(file for file in path.iterdir() if re.search(r"\.txt(\.gz)?$", file.name))
+        files = _texts(path, ".txt")
         if not files:
             raise ValueError(f"data: folder {path} has no .txt file in it")
         return _cut(path.name, "\n".join(read(file) for file in files))
@@ -111,7 +121,7 @@ def read(path: Path) -> str:
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         text = raw.decode()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"data: {path} cannot be read: {error}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"data: {path} is not UTF-8 text (byte {error.start})") from None
@@ -124,8 +134,18 @@ def read(path: Path) -> str:
 
 def _one(folder: Path, split: str) -> Path | None:
     """Return the folder's one file of a split, if it has one."""
-    files = sorted((*folder.glob(f"*.{split}.txt"), *folder.glob(f"*.{split}.txt.gz")))
+    files = _texts(folder, f".{split}.txt")
+    files = [file for file in files if ".char." not in file.name] or files
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files)
+        raise ValueError(f"data: folder {folder} must have one {split} text, got {names}")
     return files[0] if files else None
+
+
+def _texts(folder: Path, end: str) -> list[Path]:
+    """List a folder's files whose names end so, or so and .gz where the plain one is not there."""
+    plain = set(folder.glob(f"*{end}"))
+    return sorted(plain | {file for file in folder.glob(f"*{end}.gz") if file.with_suffix("") not in plain})
 
 
 def _cut(name: str, text: str) -> Corpus:
@@ -158,9 +178,9 @@ def _docstrings(packages: tuple[str, ...]) -> Corpus:
             if paragraph not in seen:
                 seen.add(paragraph)
                 texts[split].append(paragraph)
-    known = set(_runs(texts["train"], RUN))
+    known = set(_runs(map(WORD.findall, texts["train"]), RUN))
     for split in ("valid", "test"):
-        texts[split] = [paragraph for paragraph in texts[split] if known.isdisjoint(_runs([paragraph], RUN))]
+        texts[split] = [text for text in texts[split] if known.isdisjoint(_runs([WORD.findall(text)], RUN))]
     name = "docstrings of " + ", ".join(f"{package} {_version(package)}" for package in packages)
     train, valid, test = ("\n".join(paragraphs) + "\n" for paragraphs in texts.values())
     return Corpus(name, train, valid, test)
@@ -208,7 +228,6 @@ def _is_prose(text: str) -> bool:
     return text.isascii() and text.isprintable() and 5 * len(text.translate(LETTERS)) <= len(text) > 0
 
 
-def _runs(texts: Iterable[str], length: int) -> list[int]:
+def _runs(texts: Iterable[list[str]], length: int) -> list[int]:
     """Return the hashes of all runs of so many words; runs do not cross from one text to the next."""
-    words = (WORD.findall(text) for text in texts)
-    return [hash(run) for text in words for run in zip(*(text[k:] for k in range(length)), strict=False)]
+    return [hash(run) for words in texts for run in zip(*(words[k:] for k in range(length)), strict=False)]

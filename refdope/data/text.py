@@ -21,6 +21,8 @@ class Text:
         Of the training text.
     train, valid, test : int arrays, (N,)
     level : {"char", "word"}
+    spaced : bool
+        Of the corpus: whether words are what stands between white space.
     """
 
     about: str
@@ -30,6 +32,7 @@ class Text:
     valid: Array
     test: Array
     level: Level
+    spaced: bool = False
 
     @classmethod
     def of(cls, corpus: Corpus, level: Level, words: int | None = None) -> "Text":
@@ -37,7 +40,7 @@ class Text:
         splits = [tokenize(text, level, corpus.spaced) for text in (corpus.train, corpus.valid, corpus.test)]
         vocabulary = Vocabulary(splits[0], words if level == "word" else None)
         train, valid, test = (vocabulary.encode(split) for split in splits)
-        return cls(str(corpus), corpus.hash, vocabulary, train, valid, test, level)
+        return cls(str(corpus), corpus.hash, vocabulary, train, valid, test, level, corpus.spaced)
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{len(tokens):,}" for tokens in (self.train, self.valid, self.test))

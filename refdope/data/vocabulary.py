@@ -73,4 +73,4 @@ class Vocabulary:
     def decode(self, numbers: Iterable[int], level: Level) -> str:
         """Return the text of numbers: characters side by side, words a space apart, "<eos>" as the end of a line."""
         tokens = (self.tokens[number] for number in numbers)
-        return "".join(tokens) if level == "char" else " ".join(tokens).replace(f" {END} ", "\n").replace(END, "\n")
+        return "".join(tokens) if level == "char" else re.sub(f" ?{END} ?", "\n", " ".join(tokens))

@@ -182,6 +182,7 @@ class LanguageModel:
         layers: int = 1,
         dropout: float = 0.0,
         embedding_std: float = 1.0,
+        softmax_std: float | None = None,
         joint: bool = False,
         **lstm: Any,
     ) -> Self:
@@ -189,11 +190,12 @@ class LanguageModel:
 
         `kind`, `factor` and the further arguments are those of `LSTM.for_compression`; with `joint`, every layer is a
         `JointLSTM`. The entries of the embedding start with root mean square `embedding_std`, those of the softmax with
-        (3H)^-1/2, and its bias at zero.
+        `softmax_std`, by default (3H)^-1/2, and its bias at zero.
         """
+        softmax_norm = softmax_std * (V * H) ** 0.5 if softmax_std else (V / 3) ** 0.5
         return cls(
             Embedding(gaussian(rng, (V, H), embedding_std * (V * H) ** 0.5)),
             [(JointLSTM if joint else LSTM).for_compression(H, H, kind, factor, rng, **lstm) for _ in range(layers)],
-            Softmax(gaussian(rng, (V, H), (V / 3) ** 0.5), np.zeros(V)),
+            Softmax(gaussian(rng, (V, H), softmax_norm), np.zeros(V)),
             dropout,
         )

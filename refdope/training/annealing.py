@@ -115,7 +115,13 @@ class Annealer:
 
 
 def overlay_budget(name: str, W: Structure, factor: float) -> int:
-    """Return k_f, the entries that the structure under an overlay leaves to it; ValueError if there are none."""
+    """Return k_f, the entries that the structure under an overlay leaves to it.
+
+    Raises
+    ------
+    ValueError
+        If it takes more than there are, or there is none and no entry is left either.
+    """
     structure = W.n_params - W.overlay.n_params
     left = budget("annealing", W.shape, factor) - structure
     if left < 0:
@@ -124,6 +130,8 @@ def overlay_budget(name: str, W: Structure, factor: float) -> int:
             f"annealing: factor {factor:g} leaves {m * n / factor:.0f} parameters to {name}, "
             f"but its structure alone has {structure} (factor {m * n / structure:.4g} at most)"
         )
+    if not structure and not left:
+        raise ValueError(f"annealing: factor {factor:g} leaves no entry of {name}, {W.shape[0]} x {W.shape[1]}")
     return left
 
 

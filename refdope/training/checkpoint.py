@@ -19,7 +19,7 @@ from refdope.files import whole
 from refdope.structures.base import Array, Params
 
 RECORD = "__record__"
-FORMAT = 1  # counts up when what is in a file changes its meaning
+FORMAT = 2  # counts up when what is in a file changes its meaning
 DIGITS = 64  # of a SHA-256
 
 

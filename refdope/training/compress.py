@@ -18,6 +18,7 @@ from refdope.files import whole, write_csv
 from refdope.layers import LSTM
 from refdope.models import LanguageModel
 from refdope.structures import Doped, Structure
+from refdope.structures.base import Array
 from refdope.training import checkpoint
 from refdope.training.annealing import overlay_budget
 from refdope.training.config import KINDS
@@ -43,7 +44,8 @@ def compress_layers(
     layers : list of LSTM
         Doped, the overlays in CSR storage; biases are the same arrays.
     errors : list of dict
-        A row a matrix: ‖W - W'‖ / ‖W‖ of the structure alone, of pruning alone and of the doped matrix at this factor.
+        A row a matrix: ‖W - W'‖ / ‖W‖ of the nearest structure, of the nearest pruned and of the doped matrix at this
+        factor.
 
     Raises
     ------
@@ -55,11 +57,13 @@ def compress_layers(
     for k, layer in enumerate(layers):
         D, H = layer.D, layer.H
         start = LSTM.for_compression(D, H, kind, factor, np.random.default_rng(0), doped=True)
+        alone = LSTM.for_compression(D, H, kind, factor, np.random.default_rng(0)).weights
         near: dict[str, Any] = {}
-        for (name, like), W in zip(start.weights.items(), layer.to_dense(), strict=True):
+        dense = (W.astype(np.float64) for W in layer.to_dense())
+        for (name, like), W in zip(start.weights.items(), dense, strict=True):
             like.overlay.prune(overlay_budget(f"layers.{k}.{name}", like, factor))
-            near[name] = like.nearest(W.astype(np.float64))
-            errors.append({"matrix": f"layers.{k}.{name}", **_errors(W, near[name], factor)})
+            near[name] = like.nearest(W)
+            errors.append({"matrix": f"layers.{k}.{name}", **_errors(W, near[name], alone[name], factor)})
             bar.update()
         doped = LSTM(near["Wx"].to_csr(), near["Wh"].to_csr(), layer.b)
         made.append(doped.replace({name: a.astype(layer.b.dtype) for name, a in doped.params.items()}))
@@ -67,14 +71,19 @@ def compress_layers(
     return made, errors
 
 
-def _errors(W: Any, near: Doped, factor: float) -> dict[str, Any]:
+def _errors(W: Array, doped: Doped, alone: Structure, factor: float) -> dict[str, Any]:
+    """Return a row of errors; of `alone`, only its kind and size count."""
     norm = float(np.linalg.norm(W))
-    largest = np.sort(np.abs(W).ravel())[::-1][: int(W.size / factor)]
+    smallest = np.sort(np.abs(W).ravel())[: W.size - int(W.size / factor)]
+
+    def told(gap: Array) -> str:
+        return f"{np.linalg.norm(gap) / norm:.4f}"
+
     return {
-        "parameters": near.n_params,
-        "structure alone": f"{np.linalg.norm(W - near.structure.nearest(W).to_dense()) / norm:.4f}",
-        "pruned": f"{max(1 - float(np.sum(largest.astype(np.float64) ** 2)) / norm**2, 0) ** 0.5:.4f}",
-        "doped": f"{np.linalg.norm(W - near.to_dense()) / norm:.4f}",
+        "parameters": doped.n_params,
+        "structure alone": told(W - alone.nearest(W).to_dense()),
+        "pruned": told(smallest),
+        "doped": told(W - doped.to_dense()),
     }
 
 
@@ -100,15 +109,17 @@ def compress_run(source: Path, out: Path, structure: str, factor: float, updates
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is there already: name another folder")
-    model, vocabulary, dense = read_model(source)
+    trained = read_model(source)
+    model, dense = trained.model, trained.config
     if dense.structure != "dense" or dense.overlay:
         raise ValueError(f"{source} is not a dense model: its structure is {dense.structure}, overlay {dense.overlay}")
-    config = replace(dense, structure=structure, factor=factor, overlay=True, steps=max(updates, 1))
+    config = replace(  # of matrices as `compress_layers` makes them
+        dense, structure=structure, factor=factor, overlay=True, steps=max(updates, 1), gates="auto", joint=False
+    )
     kind = KINDS[structure]
     assert kind is not None
     text = read_text(config)
-    if text.vocabulary.tokens != vocabulary.tokens:
-        raise ValueError(f"{source}: the text is not the one that it was trained with: its vocabulary is another")
+    trained.check(text)
     layers, errors = compress_layers(model.layers, kind, factor)
     near = LanguageModel(model.embedding, layers, model.softmax, dense.dropout)
     near = near.replace({name: a.copy() for name, a in near.params.items()})  # fine-tuning leaves the source alone
@@ -127,7 +138,8 @@ def compress_run(source: Path, out: Path, structure: str, factor: float, updates
         record = {
             "config": config.to_toml(),
             "corpus": text.hash,
-            "vocabulary": list(vocabulary.tokens),
+            "spaced": text.spaced,
+            "vocabulary": list(text.vocabulary.tokens),
             "step": updates,
         }
         checkpoint.save(out / "weights.npz", arrays, record)

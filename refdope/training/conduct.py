@@ -18,7 +18,7 @@ from tqdm import tqdm
 from refdope.data import Text, load
 from refdope.data.batches import Batches
 from refdope.data.vocabulary import Level
-from refdope.training import folder
+from refdope.training import folder, times
 from refdope.training.config import Config
 from refdope.training.order import Order
 from refdope.training.study import Run, Study, proper, trials
@@ -128,6 +128,6 @@ def _read(runs: Sequence[Run], record: Table) -> int:
     for run in runs:
         if record.done(run):
             read += _tokens(run)
-        elif times := folder.times(run.path(record.out)):
-            read += times[-1][0] * run.config.unroll * run.config.batch
+        elif log := times.read(run.path(record.out)):
+            read += log[-1].step * run.config.unroll * run.config.batch
     return read

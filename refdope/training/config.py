@@ -75,7 +75,7 @@ class Config:
     decay_factor: float = setting(0.8, "zaremba: by what it is multiplied every epoch from then on", least=0)
     ramp_start: float = setting(0.1, "the share of training after which the overlay loses its first entries", least=0)
     ramp_end: float = setting(0.6, "the share of training after which it has its final size", least=0)
-    prunings: int = setting(40, "in how many steps it gets there", least=1)
+    prunings: int = setting(40, "in how many steps it gets there, or some more", least=1)
 
     evaluations: int = setting(25, "how often the model is measured, and a checkpoint written", least=1)
     validation: int = setting(0, "tokens of validation text that an evaluation takes; 0: all", least=0)
@@ -130,6 +130,7 @@ class Config:
             layers=self.layers,
             dropout=self.dropout,
             embedding_std=self.init or 1.0,
+            softmax_std=std,
             doped=self.overlay,
             cmr=CMR(self.cmr, self.cmr_rows, self.cmr_per) if self.cmr else None,
             std=std,
@@ -158,15 +159,16 @@ class Config:
     def ramp(self, steps_an_epoch: int) -> CubicRamp:
         """Return the sparsity ramp in steps."""
         total = self.total_steps(steps_an_epoch)
-        start, end = round(self.ramp_start * total), round(self.ramp_end * total)
-        return CubicRamp(start, max(end, start + 1), max((end - start) // self.prunings, 1))
+        start = min(round(self.ramp_start * total), total - 1)  # so that it ends before training does
+        end = max(round(self.ramp_end * total), start + 1)
+        return CubicRamp(start, end, max((end - start) // self.prunings, 1))
 
     # ------------------------------------------------------------------------------------------------------ and TOML
 
     def to_toml(self) -> str:
         """Return the file that repeats this run."""
-        # JSON's strings, numbers and truth values are TOML's
-        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in asdict(self).items())
+        # JSON's strings, numbers and truth values are TOML's, but for escaped surrogates
+        return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in asdict(self).items())
 
     def wrote(self, toml: Any) -> bool:
         """Whether a text is what `to_toml` gives; a setting that it has not, since it is newer, is at its default."""

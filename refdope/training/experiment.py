@@ -29,7 +29,8 @@ class Experiment:
         A row an evaluation: step, density, train (mean loss since the row before), valid, and the adaptation on the
         probe; losses in nats a token. No times: the same run gives the same rows.
     prunings : list of dict
-        A row a pruning: step, density, and the loss on the probe just before and just after.
+        A row a pruning: step, density, and the loss just before and just after, on the first 2,000 tokens of the probe
+        in short streams.
     total : int
         Updates in all.
     """
@@ -121,9 +122,11 @@ class Experiment:
         record = {
             "config": self.config.to_toml(),
             "corpus": self.text.hash,
+            "spaced": self.text.spaced,
             "vocabulary": list(self.text.vocabulary.tokens),
             "step": t.step,
             "optimizer_steps": t.optimizer.steps,
+            "optimizer_counts": t.optimizer.counts,
             "rng": t.rng.bit_generator.state,
             "course": self.course,
             "prunings": self.prunings,
@@ -152,6 +155,7 @@ class Experiment:
             t.annealer.model = model
             t.annealer.set_rates(record["step"])
         t.step, t.optimizer.steps = record["step"], record["optimizer_steps"]
+        t.optimizer.counts = dict(record["optimizer_counts"])
         moments = part(arrays, "optimizer")
         t.optimizer.arrays = {kind: part(moments, kind) for kind in t.optimizer.arrays}
         carried = part(arrays, "state")

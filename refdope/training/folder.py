@@ -5,8 +5,8 @@ Its files, each written whole or not at all but for times.csv, which is a log:
     config.toml          the settings; `refdope train --config` repeats the run with them
     environment.json     versions, machine, corpus and its hash
     metrics.csv          a row an evaluation, losses in nats a token; no times, so a resumed run has the same file
-    prunings.csv         a row a pruning: the loss on the probe just before and just after
-    times.csv            seconds and tokens per second, a row an evaluation; of every session
+    prunings.csv         a row a pruning: the loss on a little of the probe just before and just after
+    times.csv            seconds of training so far and tokens per second, a row an evaluation
     checkpoints/         the last two; each holds all that a bit-exact resume needs
     weights.npz          when the run has ended: parameters, masks and CSR patterns
     result.json          when the run has ended: test loss, sizes
@@ -20,26 +20,27 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import scipy
 from tqdm import tqdm
 
 from refdope.analysis.cost import cost
-from refdope.data import Text, Vocabulary, load
+from refdope.data import Corpus, Text, Vocabulary, load
 from refdope.files import whole, write_csv
 from refdope.models import LanguageModel
-from refdope.training import checkpoint
+from refdope.training import checkpoint, times
 from refdope.training.config import Config, read_toml
 from refdope.training.experiment import Experiment, restored
 from refdope.training.trainer import evaluate, evaluation_batches
 
+T = TypeVar("T")
 KEPT = 2  # checkpoints
 
 
@@ -102,6 +103,8 @@ def train(path: Path, experiment: Experiment) -> bool:
     tokens = experiment.config.unroll * experiment.config.batch
     bar = tqdm(total=experiment.total, initial=experiment.step, unit=" updates", disable=None, leave=False)
     began, first = perf_counter(), experiment.step
+    log, speed = times.read(path), 0.0
+    before = log[-1].seconds if log else 0.0  # in earlier sessions
     with bar, interruptible() as interrupted:
         while not experiment.done and not interrupted():
             loss = experiment.update()
@@ -111,12 +114,14 @@ def train(path: Path, experiment: Experiment) -> bool:
             bar.set_postfix_str(f"loss {loss:.3f} nats, {speed:,.0f} tokens/s", refresh=False)
             row = experiment.measure()
             if row is not None:
-                append_times(path, experiment.step, seconds, speed)
+                times.append(path, times.Time(experiment.step, before + seconds, speed))
                 write_checkpoint(path, experiment)
                 if bar.disable:
                     print(f"update {row['step']:,}: {_told(row)}, {speed:,.0f} tokens/s", file=sys.stderr, flush=True)
+        if not experiment.done:
+            times.append(path, times.Time(experiment.step, before + perf_counter() - began, speed))
+            write_checkpoint(path, experiment)
     if not experiment.done:
-        write_checkpoint(path, experiment)
         print(f"stopped after update {experiment.step:,}; go on with `refdope train --resume {path}`", file=sys.stderr)
         return False
     finish(path, experiment)
@@ -133,7 +138,7 @@ def finish(path: Path, experiment: Experiment) -> None:
     model, text = experiment.trainer.model, experiment.text
     arrays, record = experiment.state()
     weights = {name: a for name, a in arrays.items() if name.startswith(("params.", "constants."))}
-    about = {name: record[name] for name in ("config", "corpus", "vocabulary", "step")}
+    about = {name: record[name] for name in ("config", "corpus", "spaced", "vocabulary", "step")}
     checkpoint.save(path / "weights.npz", weights, about)
     test = evaluate(model, evaluation_batches(text.test))
     found = result(text.level, test, model, path / "weights.npz")
@@ -178,18 +183,18 @@ def checkpoints(path: Path) -> list[Path]:
 
 def read_checkpoint(path: Path, experiment: Experiment) -> None:
     """Restore the last good checkpoint; say which ones are not."""
-    found = checkpoints(path)
-    for file in reversed(found):
+    _first_good(checkpoints(path)[::-1], lambda file: experiment.restore(*checkpoint.load(file), str(file)))
+    write_rows(path, experiment)
+
+
+def _first_good(files: Sequence[Path], read: Callable[[Path], T]) -> T:
+    """Return what is read from the first file that is good; say which ones are not."""
+    for file in files[:-1]:
         try:
-            experiment.restore(*checkpoint.load(file), str(file))
-            write_rows(path, experiment)
+            return read(file)
         except ValueError as error:
-            if file is found[0]:
-                raise
             print(f"refdope: {error}; the one before is taken", file=sys.stderr)
-        else:
-            return
-    raise ValueError(f"{path} has no checkpoint to go on from")
+    return read(files[-1])
 
 
 def read_config(path: Path) -> Config:
@@ -204,17 +209,41 @@ def read_text(config: Config) -> Text:
     return Text.of(load(config.data or None), config.level, config.words)
 
 
-def read_model(path: Path) -> tuple[LanguageModel, Vocabulary, Config]:
-    """Read the model of a run that has ended, or else of its last good checkpoint, and its vocabulary."""
+class Trained(NamedTuple):
+    """The model of a run, and what it was trained on."""
+
+    model: LanguageModel
+    config: Config
+    vocabulary: Vocabulary
+    corpus: str  # its hash
+    spaced: bool  # whether its words are what stands between white space
+
+    def check(self, text: Corpus | Text) -> None:
+        """Raise ValueError if a text is not the one that the model was trained on: its test part might have been."""
+        if text.hash != self.corpus:
+            where = self.config.data or "what is installed"
+            raise ValueError(
+                f"data: {where} is not the text any more that the model was trained on: its SHA-256 begins with "
+                f"{text.hash}, not {self.corpus}"
+            )
+
+
+def read_model(path: Path) -> Trained:
+    """Read the model of a run that has ended, or else of its last good checkpoint."""
     config = read_config(path)
-    files = [path / "weights.npz"] if (path / "weights.npz").exists() else checkpoints(path)[-1:]
+    files = [path / "weights.npz"] if (path / "weights.npz").exists() else checkpoints(path)[::-1]
     if not files:
         raise FileNotFoundError(f"{path} has neither weights nor a checkpoint")
-    arrays, record = checkpoint.load(files[0])
-    if not config.wrote(record.get("config")):
-        raise ValueError(f"{files[0]} belongs to another config")
-    vocabulary = Vocabulary.of(record["vocabulary"])
-    return restored(config.model(len(vocabulary)), arrays, str(files[0])), vocabulary, config
+
+    def trained(file: Path) -> Trained:
+        arrays, record = checkpoint.load(file)
+        if not config.wrote(record.get("config")):
+            raise ValueError(f"{file} belongs to another config")
+        vocabulary = Vocabulary.of(record["vocabulary"])
+        model = restored(config.model(len(vocabulary)), arrays, str(file))
+        return Trained(model, config, vocabulary, record["corpus"], record["spaced"])
+
+    return _first_good(files, trained)
 
 
 def environment(text: Text) -> dict[str, Any]:
@@ -252,21 +281,6 @@ def write_json(path: Path, content: Any) -> None:
         file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def append_times(path: Path, step: int, seconds: float, speed: float) -> None:
-    """Add a line to times.csv: it is a log, and a session that is killed leaves its lines."""
-    new = not (path / "times.csv").exists()
-    with (path / "times.csv").open("a") as file:
-        file.write(("step,seconds,tokens_per_second\n" if new else "") + f"{step},{seconds:.2f},{speed:.1f}\n")
-
-
-def times(path: Path) -> list[tuple[int, float]]:
-    """Return the lines of times.csv, step and seconds; a line that is cut off is left out."""
-    if not (path / "times.csv").exists():
-        return []
-    lines = (path / "times.csv").read_text().split("\n")[1:-1]
-    return [(int(step), float(seconds)) for step, seconds, _ in (line.split(",") for line in lines)]
-
-
 # ------------------------------------------------------------------------------------------ one process, and interrupts
 
 
@@ -287,9 +301,10 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first interrupt or termination into a question to ask between updates; a second one interrupts.
+    """Turn an interrupt or a termination into a question to ask between updates; a second interrupt interrupts.
 
-    Only the main thread is told of signals: elsewhere nobody asks.
+    Only the main thread is told of signals: elsewhere nobody asks. A signal that is ignored stays so: a worker is told
+    by its parent, not by the terminal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -297,11 +312,12 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     asked: list[int] = []
 
     def ask(number: int, _: Any) -> None:
-        if asked:
+        if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.append(number)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    asking = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in asking}
     try:
         yield lambda: bool(asked)
     finally:

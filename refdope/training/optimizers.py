@@ -4,6 +4,8 @@
     SGD         θ ← θ - lr g
     Adam        m ← β₁ m + (1 - β₁) g,   v ← β₂ v + (1 - β₂) g²,   θ ← θ - lr (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
 
+with t the updates of θ, this one counted; a parameter that is not trained all the time has had fewer than others.
+
 Parameters are updated in place. When an overlay is pruned or switched to CSR, the optimiser's arrays of that parameter
 follow it through `remap`.
 
@@ -35,12 +37,15 @@ class Optimizer(ABC):
         Moments by kind, then by parameter.
     steps : int
         Updates made.
+    counts : dict
+        Updates made of each parameter.
     """
 
     def __init__(self, clip: float = 5.0) -> None:
         if not clip > 0:
             raise ValueError(f"{type(self).__name__}: clip must be above 0, got {clip}")
         self.clip, self.steps = clip, 0
+        self.counts: dict[str, int] = {}
         self.arrays: dict[str, Params] = {}
 
     def step(self, params: Mapping[str, Array], grads: Params, lr: float) -> float:
@@ -67,11 +72,12 @@ class Optimizer(ABC):
         self.steps += 1
         scale = min(1.0, self.clip / norm) if norm else 1.0
         for name, g in grads.items():
+            t = self.counts[name] = self.counts.get(name, 0) + 1
             arrays = [params[name], g, *self._kept(name, params[name])]
             for part, d, *kept in _in_cache(arrays):
                 if scale < 1:
                     d *= scale
-                self._update(part, d, lr, *kept)
+                self._update(part, d, lr, t, *kept)
         return norm
 
     def _kept(self, name: str, param: Array) -> list[Array]:
@@ -82,8 +88,8 @@ class Optimizer(ABC):
         return [table[name] for table in self.arrays.values()]
 
     @abstractmethod
-    def _update(self, param: Array, g: Array, lr: float, *kept: Array) -> None:
-        """Update some entries of one parameter in place; g may be overwritten."""
+    def _update(self, param: Array, g: Array, lr: float, t: int, *kept: Array) -> None:
+        """Update some entries of one parameter in place, for the t-th time; g may be overwritten."""
 
     def remap(self, name: str, follow: Callable[[Array], Array]) -> None:
         """Pass every array that is kept for a parameter through a function: `a[~mask] = 0`, or `a[mask]`."""
@@ -95,7 +101,7 @@ class Optimizer(ABC):
 class SGD(Optimizer):
     """Stochastic gradient descent."""
 
-    def _update(self, param: Array, g: Array, lr: float, *kept: Array) -> None:
+    def _update(self, param: Array, g: Array, lr: float, t: int, *kept: Array) -> None:
         g *= lr
         param -= g
 
@@ -115,15 +121,15 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self.arrays = {"m": {}, "v": {}}
 
-    def _update(self, param: Array, g: Array, lr: float, *kept: Array) -> None:
+    def _update(self, param: Array, g: Array, lr: float, t: int, *kept: Array) -> None:
         m, v = kept
         m += (1 - self.beta1) * (g - m)
         g *= g
         g -= v
         v += (1 - self.beta2) * g
-        size = np.sqrt(v / (1 - self.beta2**self.steps))
+        size = np.sqrt(v / (1 - self.beta2**t))
         size += self.eps
-        param -= (lr / (1 - self.beta1**self.steps)) * m / size
+        param -= (lr / (1 - self.beta1**t)) * m / size
 
 
 def _in_cache(arrays: list[Array]) -> Iterator[list[Array]]:

@@ -17,7 +17,7 @@ setting that the variant names itself is not tried. Then come the runs proper, s
 brings them to their end, `refdope.training.table` keeps what came out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -49,18 +49,22 @@ class Study:
 
 @dataclass(frozen=True)
 class Run:
-    """One training run of a study; `trial` where it only tries settings."""
+    """One training run of a study; where it only tries settings, `tried` says which."""
 
     variant: str
     config: Config
-    trial: bool
+    tried: str = ""
+
+    @property
+    def trial(self) -> bool:
+        """Whether it only tries settings."""
+        return bool(self.tried)
 
     def path(self, out: Path) -> Path:
         """Return its folder, named by what it is."""
         name = "".join(c if c.isalnum() else "-" for c in self.variant.lower())
-        c = self.config
-        tried = f"-lr{c.lr:g}-dropout{c.dropout:g}-ramp{c.ramp_start:g}-{c.ramp_end:g}" if self.trial else ""
-        return out / f"{name}{tried}-seed{c.seed}"
+        tried = "".join(c if c.isalnum() or c in "._" else "-" for c in self.tried)
+        return out / f"{name}{tried}-seed{self.config.seed}"
 
 
 def read(path: Path, preset: str = "", **more: Any) -> Study:
@@ -72,28 +76,59 @@ def read(path: Path, preset: str = "", **more: Any) -> Study:
         If it is not there or not an experiment; the message says what is wrong.
     """
     given = read_toml(path)
-    unknown = sorted(given.keys() - {"about", "base", "short", "grid", "variant"})
-    if unknown or not given.get("variant"):
-        what = f"{unknown[0]!r} is no part of one" if unknown else "it lists no [[variant]]"
-        raise ValueError(f"{path} is not an experiment: {what}")
+    _check(f"{path}: an experiment", given, PARTS)
     variants = []
     for one in given["variant"]:
-        extra = sorted(one.keys() - {"name", "seeds", "settings", "each"})
-        if extra or "name" not in one:
-            raise ValueError(f"{path}: a variant has name, seeds, settings and each, not {[*extra, 'no name'][0]}")
+        _check(f"{path}: a variant", one, PARTS_OF_VARIANT)
         for chosen in _products(one.get("each", {})):
             name = ", ".join([one["name"], *(f"{setting} {value}" for setting, value in chosen.items())])
             variants.append(Variant(name, one.get("settings", {}) | chosen, one.get("seeds", 1)))
-    names = [v.name for v in variants]
-    if len(set(names)) < len(names):
-        raise ValueError(f"{path}: variants must have different names, got {', '.join(names)}")
     of_preset = {name: value for name, value in PRESETS.get(preset, {}).items() if name not in ("structure", "overlay")}
     base = given.get("base", {}) | of_preset | more
     study = Study(path.stem, given.get("about", ""), base, given.get("short", {}), given.get("grid", {}), variants)
+    folders: dict[Path, str] = {}
     for v in variants:  # what cannot be is told before anything is trained
         for run in (*trials(study, v), *proper(study, v, {})):
-            assert run.config
+            folder = run.path(Path())
+            if folder in folders:
+                what = f"{folders[folder]!r} and {v.name!r} would both train in {folder}"
+                raise ValueError(f"{path}: variants must have different names: {what}")
+            folders[folder] = v.name
     return study
+
+
+def _check(owner: str, given: Any, parts: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> None:
+    """Raise ValueError unless something is a table of these parts, each as it has to be."""
+    if not isinstance(given, dict):
+        raise ValueError(f"{owner} must be a table, got {given!r}")
+    if unknown := sorted(given.keys() - parts.keys()):
+        raise ValueError(f"{owner} has {', '.join(parts)}, not {unknown[0]!r}")
+    for name, (what, is_so) in parts.items():
+        if not is_so(given.get(name)):
+            raise ValueError(f"{owner}: {name} must be {what}, got {given.get(name)!r}")
+
+
+def _table(given: Any) -> bool:
+    return given is None or isinstance(given, dict)
+
+
+def _lists(given: Any) -> bool:
+    return given is None or (isinstance(given, dict) and all(isinstance(v, list) and v for v in given.values()))
+
+
+PARTS = {
+    "about": ("a text", lambda given: given is None or isinstance(given, str)),
+    "base": ("a table of settings", _table),
+    "short": ("a table of settings", _table),
+    "grid": ("a table of lists of settings", _lists),
+    "variant": ("written [[variant]], one or more", lambda given: isinstance(given, list) and bool(given)),
+}
+PARTS_OF_VARIANT = {
+    "name": ("a text", lambda given: isinstance(given, str)),
+    "seeds": ("a number from 1 up", lambda given: given is None or (type(given) is int and given >= 1)),
+    "settings": ("a table of settings", _table),
+    "each": ("a table of lists of settings", _lists),
+}
 
 
 def trials(study: Study, variant: Variant) -> list[Run]:
@@ -103,14 +138,16 @@ def trials(study: Study, variant: Variant) -> list[Run]:
         open_ = {name: values for name, values in open_.items() if not name.startswith("ramp")}
     if all(len(values) == 1 for values in open_.values()):
         return []
-    every = _products(open_)
-    return [Run(variant.name, _config(study, variant, study.short | tried), trial=True) for tried in every]
+    return [
+        Run(variant.name, _config(study, variant, study.short | tried), "".join(f"-{k}{v}" for k, v in tried.items()))
+        for tried in _products(open_)
+    ]
 
 
 def proper(study: Study, variant: Variant, chosen: Mapping[str, Any]) -> list[Run]:
     """List the runs of a variant, one a seed, with the settings that were chosen for it."""
     config = _config(study, variant, chosen)
-    return [Run(variant.name, replace(config, seed=seed), trial=False) for seed in range(variant.seeds)]
+    return [Run(variant.name, replace(config, seed=seed)) for seed in range(variant.seeds)]
 
 
 def _products(choices: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from refdope.files import write_csv
-from refdope.training import folder
+from refdope.training import folder, times
 from refdope.training.config import Config
 from refdope.training.study import Run
 
@@ -46,7 +46,10 @@ class Table:
             raise ValueError(f"{path} is there already, and is no table of an experiment: name another --table")
         self._rows = {_key(row): row for row in rows}
         self._courses: dict[tuple[str, str], list[Row]] = {}
-        for row in _read(self.courses):
+        courses = _read(self.courses)
+        if courses and not {"variant", "seed", "step"} <= courses[0].keys():
+            raise ValueError(f"{self.courses} is there already, and is of no experiment: name another --table")
+        for row in courses:
             self._courses.setdefault((row["variant"], row["seed"]), []).append(row)
 
     def done(self, run: Run) -> bool:
@@ -110,7 +113,7 @@ class Table:
             "data": environment["corpus"],
             "valid": float(_read(path / "metrics.csv")[-1]["valid"]),
             **result,
-            "seconds": round(seconds(path)),
+            "seconds": round(times.read(path)[-1].seconds),
             **where,
         }
 
@@ -122,13 +125,6 @@ class Table:
         for row in rows:
             row |= {name: f"{float(value):.5g}" for name, value in row.items() if name != "step"}
         return [{"variant": run.variant, "seed": run.config.seed, **row} for row in rows]
-
-
-def seconds(path: Path) -> float:
-    """Return how long a run took, all its sessions together, but for what a killed one did after its last line."""
-    lines = folder.times(path)
-    ends = [took for (_, took), (_, after) in zip(lines, [*lines[1:], (0, 0.0)], strict=True) if after < took]
-    return sum(ends)
 
 
 def _key_of(run: Run) -> tuple[str, ...]:

@@ -4,9 +4,7 @@ import shutil
 
 import pytest
 
-from refdope.analysis.report import read_times
 from refdope.cli import main
-from refdope.files import csv_text
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 80
 SMALL = ["--hidden", "12", "--factor", "3", "--steps", "20", "--evaluations", "4", "--unroll", "5", "--batch", "4",
@@ -55,16 +53,11 @@ def test_the_figure_is_drawn_and_replaced_whole(runs, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("metrics.csv", "step,valid\n1,x\n"), ("result.json", "{"), ("result.json", "[]")]
+    ("name", "content"),
+    [("metrics.csv", "step,valid\n1,x\n"), ("metrics.csv", "a,b\n1,2\n"), ("result.json", "{"), ("result.json", "[]")],
 )
 def test_damaged_files_are_told(runs, tmp_path, capsys, name, content):
     shutil.copytree(runs[0], tmp_path / "run")
     (tmp_path / "run" / name).write_text(content)
     assert main(["report", str(tmp_path / "run")]) == 2
     assert f"{name} cannot be read" in capsys.readouterr().err
-
-
-def test_seconds_of_several_sessions_add_up(tmp_path):
-    times = [{"step": 1, "seconds": 1800.0}, {"step": 2, "seconds": 3600.0}, {"step": 3, "seconds": 1800.0}]
-    (tmp_path / "times.csv").write_text(csv_text(times))
-    assert [row["hours"] for row in read_times(tmp_path)] == [0.5, 1.0, 1.5]

@@ -126,6 +126,30 @@ def test_a_folder_as_ptb_comes_keeps_its_splits(tmp_path, suffix):
     assert corpus.spaced
 
 
+def test_a_folder_with_ptbs_words_and_characters_is_its_words(tmp_path):
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"ptb.{split}.txt").write_text(f"the {split} text\n")
+        (tmp_path / f"ptb.char.{split}.txt").write_text("t h e\n")
+    assert load(tmp_path).train == "the train text\n"
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"ptb.{split}.txt").unlink()
+    assert load(tmp_path).train == "t h e\n"
+    (tmp_path / "other.train.txt").write_text("one more\n")
+    (tmp_path / "ptb.train.txt").write_text("and another\n")
+    with pytest.raises(ValueError, match=r"must have one train text, got other\.train\.txt, ptb\.train\.txt"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("a.txt",), tuple(f"a.{split}.txt" for split in ("train", "valid", "test"))])
+def test_a_file_beside_itself_unpacked_is_read_once(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_text("some text\n" * 50)
+    once = load(tmp_path)
+    for name in names:
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress((tmp_path / name).read_bytes()))
+    assert load(tmp_path) == once
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -134,6 +158,7 @@ def test_a_folder_as_ptb_comes_keeps_its_splits(tmp_path, suffix):
         ("binary.txt", b"\x89PNG\xff\xfe", r"is not UTF-8 text \(byte 0\)"),
         ("zeros.txt", b"a\0b", "is not text"),
         ("broken.txt.gz", b"no gzip", "cannot be read"),
+        ("odd.txt.gz", gzip.compress(b"text " * 100, mtime=0)[:12] + b"\xff" * 20, "cannot be read"),
         ("cut.txt.gz", gzip.compress(b"text " * 100, mtime=0)[:-8], "cannot be read"),
     ],
 )

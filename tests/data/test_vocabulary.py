@@ -22,9 +22,14 @@ def test_words_are_split_from_marks_and_lines_end():
     assert tokenize("the <unk> N\n", "word", spaced=True) == ["the", "<unk>", "N", "<eos>"]
 
 
+def test_empty_lines_read_well_again():
+    words = tokenize("a\n\nb c\n", "word")
+    assert Vocabulary(words).decode(Vocabulary(words).encode(words), "word") == "a\n\nb c\n"
+
+
 def test_words_read_well_again():
     words = tokenize("a b\nc d\n", "word")
-    assert Vocabulary(words).decode(Vocabulary(words).encode(words), "word") == "a b\nc d \n"
+    assert Vocabulary(words).decode(Vocabulary(words).encode(words), "word") == "a b\nc d\n"
 
 
 def test_the_most_frequent_stay_and_the_rest_is_unknown():

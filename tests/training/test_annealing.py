@@ -126,6 +126,8 @@ def test_out_of_reach_and_unknown_schedules_are_refused():
     m = model()
     with pytest.raises(ValueError, match=r"factor 30 leaves 13 parameters to layers.0.Wx, but its structure alone has"):
         Annealer(m, 30, RAMP)
+    with pytest.raises(ValueError, match=r"factor 1000 leaves no entry of layers.0.Wx"):
+        Annealer(model(None), 1000, RAMP)
     with pytest.raises(ValueError, match="cmr must be one of constant, ramp, annealed, got 'never'"):
         Annealer(m, 3, RAMP, "never")
 

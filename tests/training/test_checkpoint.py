@@ -61,7 +61,7 @@ def test_objects_are_never_unpickled(tmp_path):
             return (tmp_path.joinpath("harm").touch, ())
 
     data = io.BytesIO()
-    np.savez(data, a=np.array([Harm()], dtype=object), __record__=np.array(json.dumps({"format": 1})))
+    np.savez(data, a=np.array([Harm()], dtype=object), __record__=np.array(json.dumps({"format": checkpoint.FORMAT})))
     (tmp_path / "c.npz").write_bytes(sealed(data.getvalue()))
     with pytest.raises(ValueError, match=r"is not a checkpoint: .*allow_pickle"):
         checkpoint.load(tmp_path / "c.npz")
@@ -69,7 +69,8 @@ def test_objects_are_never_unpickled(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("record", "says"), [({"format": 2}, "another version"), ([], "another version"), (None, "is not a checkpoint")]
+    ("record", "says"),
+    [({"format": checkpoint.FORMAT + 1}, "another version"), ([], "another version"), (None, "is not a checkpoint")],
 )
 def test_other_versions_and_other_files_are_told(record, says, tmp_path):
     data = io.BytesIO()

@@ -75,7 +75,7 @@ def test_models_of_a_config():
     assert isinstance(Config(hidden=20, factor=5, structure="none").model(9).layers[0].Wx, Overlay)
     dense = Config(hidden=20, structure="dense", overlay=False, init=0.05, forget_bias=0).model(9)
     assert isinstance(dense.layers[0].Wx, Dense)
-    for W in (dense.layers[0].Wx.W, dense.embedding.E):
+    for W in (dense.layers[0].Wx.W, dense.embedding.E, dense.softmax.W):
         assert np.sqrt(np.mean(W.astype(float) ** 2)) == pytest.approx(0.05, rel=1e-5)
     assert not dense.layers[0].b.any()
 
@@ -97,6 +97,13 @@ def test_schedules_of_a_config():
     assert Config(steps=30).total_steps(100) == 30
     assert isinstance(config.make_optimizer(), Adam)
     assert isinstance(Config(optimizer="sgd").make_optimizer(), SGD)
+
+
+@pytest.mark.parametrize(("start", "end", "steps"), [(0.96, 1.0, 10), (0.99, 1.0, 3), (0.0, 0.1, 1), (0.5, 0.51, 2)])
+def test_a_ramp_ends_before_training_does(start, end, steps):
+    ramp = Config(ramp_start=start, ramp_end=end, steps=steps).ramp(100)
+    assert 0 <= ramp.start < ramp.end <= steps
+    assert ramp.due(ramp.end)
 
 
 def test_presets_are_zarembas_models():

@@ -17,6 +17,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from refdope.cli import main
+from refdope.data import Vocabulary
 from refdope.training import checkpoint
 from refdope.training.config import Config
 from refdope.training.experiment import Experiment
@@ -384,6 +385,50 @@ def test_evaluate_gives_what_the_run_found(runs, capsys):
     assert "there is no run in" in capsys.readouterr().err
 
 
+def test_a_text_that_was_changed_is_not_taken_for_the_one_that_was_trained_on(text, tmp_path, capsys):
+    dense = ["--structure", "dense", "--no-overlay", "--cmr", "0"]
+    assert main(["train", str(tmp_path / "run"), *flags(text), *dense]) == 0
+    text.write_text(TEXT[::-1])  # of the same characters
+    for command in (["evaluate", str(tmp_path / "run")], ["compress", str(tmp_path / "run"), str(tmp_path / "small")]):
+        capsys.readouterr()
+        assert main(command) == 2
+        assert "is not the text any more that the model was trained on" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(text)]) == 0  # asked for
+
+
+def test_an_earlier_checkpoint_is_evaluated_if_the_last_is_damaged(runs, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(runs / "stopped", run)
+    last = checkpoints(run)[-1]
+    last.write_bytes(last.read_bytes()[:-100])
+    assert main(["evaluate", str(run)]) == 0
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_any_name_of_a_text_can_be_read_back(tmp_path):
+    text = tmp_path / 'tëxt "😀"\\.txt'
+    text.write_text(TEXT)
+    assert main(["train", str(tmp_path / "run"), *flags(text)]) == 0
+    assert read_config(tmp_path / "run").data == str(text)
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+
+
+def test_a_prompt_is_split_as_the_text_was(tmp_path, capsys):
+    folder = tmp_path / "ptb"
+    folder.mkdir()
+    for split in ("train", "valid", "test"):
+        (folder / f"ptb.{split}.txt").write_text(" it was n't <unk> of <unk> they say \n" * 60)
+    assert main(["train", str(tmp_path / "run"), *flags(folder, level="word", words=20)]) == 0
+    _, _, vocabulary, _, spaced = read_model(tmp_path / "run")
+    assert spaced
+    assert "n't" in vocabulary.tokens
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Vocabulary, "encode", lambda self, tokens: seen.append(tokens) or np.zeros(len(tokens), int))
+        assert main(["generate", str(tmp_path / "run"), "--prompt", "was n't <unk>", "--length", "3"]) == 0
+    assert seen == [["was", "n't", "<unk>"]]
+
+
 def test_generate_writes_from_characters_and_from_words(runs, text, tmp_path, capsys):
     assert main(["generate", str(runs / "ended"), "--prompt", "the qu", "--length", "50"]) == 0
     written = capsys.readouterr().out
@@ -401,7 +446,7 @@ def test_generate_writes_from_characters_and_from_words(runs, text, tmp_path, ca
 
 
 def test_a_model_that_is_read_is_the_one_that_was_trained(runs):
-    model, vocabulary, config = read_model(runs / "ended")
+    model, config, vocabulary, *_ = read_model(runs / "ended")
     arrays, _ = checkpoint.load(runs / "ended" / "weights.npz")
     for name, a in model.params.items():
         assert_array_equal(a, arrays[f"params.{name}"])

@@ -45,6 +45,19 @@ def test_adam_is_kingma_and_bas():
         assert_allclose(params[k], ref[k], rtol=1e-12)
 
 
+def test_adam_counts_the_updates_of_each_parameter():
+    late, alone = arrays(), arrays()
+    adam, other = Adam(clip=1e9), Adam(clip=1e9)
+    name = next(iter(late))
+    for t in range(7):
+        grads = arrays(t)
+        adam.step(late, {k: g.copy() for k, g in grads.items() if k != name or t >= 4}, 0.01)
+        if t >= 4:
+            other.step({name: alone[name]}, {name: grads[name].copy()}, 0.01)
+    assert_allclose(late[name], alone[name], rtol=1e-13)
+    assert adam.steps == 7
+
+
 @pytest.mark.parametrize("optimizer", [SGD(), Adam()])
 def test_float32_stays(optimizer):
     params = {k: a.astype(np.float32) for k, a in arrays().items()}

@@ -12,10 +12,23 @@ from tests.training.experiments import FILE
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("[grid]", "[grit]"), "'grit' is no part of one"),
-        (('name = "fixed"', 'name = "dense"'), "variants must have different names, got dense, doped KP, dense"),
-        (('name = "fixed"', ""), "a variant has name, seeds, settings and each, not no name"),
-        (('name = "fixed"', 'name = "fixed"\nseed = 3'), "a variant has name, seeds, settings and each, not seed"),
+        (("[grid]", "[grit]"), "an experiment has about, base, short, grid, variant, not 'grit'"),
+        (
+            ('name = "fixed"', 'name = "dense"'),
+            "different names: 'dense' and 'dense' would both train in",
+        ),
+        (('name = "fixed"', 'name = "Doped-KP"'), "'doped KP' and 'Doped-KP' would both train in doped-kp-seed0"),
+        (("[0.01, 0.02]", "[0.01, 0.01]"), "'dense' and 'dense' would both train in dense-lr0.01-seed0"),
+        (('name = "fixed"', ""), "a variant: name must be a text, got None"),
+        (('name = "fixed"', "name = 3"), "a variant: name must be a text, got 3"),
+        (('name = "fixed"', 'name = "fixed"\nseed = 3'), "a variant has name, seeds, settings, each, not 'seed'"),
+        (("seeds = 2", 'seeds = "2"'), "seeds must be a number from 1 up, got '2'"),
+        (("seeds = 2", "seeds = 0"), "seeds must be a number from 1 up, got 0"),
+        (('settings = {structure = "kronecker"}', "settings = 3"), "settings must be a table of settings, got 3"),
+        (('settings = {structure = "kronecker"}', "each = {factor = 3}"), "each must be a table of lists of settings"),
+        (("lr = [0.01, 0.02]", "lr = 0.01"), "grid must be a table of lists of settings, got {'lr': 0.01"),
+        (("lr = [0.01, 0.02]", "lr = []"), "grid must be a table of lists of settings, got {'lr': []"),
+        (("[[variant]]", "[[grid.variant]]"), "variant must be written [[variant]], one or more, got None"),
         (("hidden = 8", "hiden = 8"), "small, dense: there is no setting 'hiden'"),
         (("ramp_end = 0.6", "ramp_end = 0.01"), "small, fixed: ramp_start must be below ramp_end"),
     ],
@@ -32,7 +45,7 @@ def test_what_is_no_experiment_is_told(change, told, tmp_path, capsys):
 def test_an_empty_file_lists_nothing(tmp_path):
     path = tmp_path / "empty.toml"
     path.write_text("about = 'nothing'")
-    with pytest.raises(ValueError, match=r"is not an experiment: it lists no \[\[variant\]\]"):
+    with pytest.raises(ValueError, match=r"variant must be written \[\[variant\]\], one or more, got None"):
         study.read(path)
 
 

@@ -101,3 +101,12 @@ def test_a_file_that_is_no_table_is_refused_and_stays(content, small):
     with pytest.raises(ValueError, match="is no table of an experiment: name another --table"):
         conduct.conduct(read, out, table, Here())
     assert table.read_text() == content
+
+
+def test_another_file_where_the_courses_go_is_refused_and_stays(small):
+    read, out, table = small
+    courses = table.with_name("small_courses.csv")
+    courses.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"small_courses\.csv is there already, and is of no experiment"):
+        conduct.conduct(read, out, table, Here())
+    assert courses.read_text() == "a,b\n1,2\n"
