@@ -5,7 +5,7 @@ from results import COLORS, Results, difference, figure, spread, style
 
 # loss of perplexity at 25x against dense, in per cent, as the paper's abstracts give it for its 2 x 650 model
 # (arXiv 2001.08896); that of KP alone is of a higher factor, which the abstract does not give
-PAPER = {"doped KP + CMR": "1.4", "pruned": "7.9", "HMD": "15", "LMF": "27", "KP": "about 26"}
+PAPER = {"doped KP + CMR": "1.4", "pruned": "7.9", "HMD": "15", "LMF": "27", "KP": "~26"}
 PAIRS = [
     ("doped KP", "pruned"),
     ("doped KP + CMR", "pruned"),
@@ -68,7 +68,7 @@ def main() -> None:
             axes.plot(values, [y] * len(values), linestyle="", marker="o", markersize=3, color=color)
             axes.barh(y, np.mean(values), height=0.6, color=color, alpha=0.35)
             if name in PAPER:
-                paper = float(PAPER[name].split()[-1])
+                paper = float(PAPER[name].lstrip("~"))
                 axes.plot(paper, y, marker="|", markersize=14, color="0.35", linestyle="")
         axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
         axes.set(xlabel="loss of test perplexity against the dense model / %")
