@@ -77,6 +77,7 @@ def main() -> None:
             "doped + CMR": spread(cma.test(cmr).values()),
             "doped less pruned": difference(cma.test(doped), cma.test(pruned)),
             "CMR less doped": difference(cma.test(cmr), cma.test(doped)),
+            "CMR less pruned": difference(cma.test(cmr), cma.test(pruned)),
             "climb, pruned": spread(cma.climb(pruned).values(), 2),
             "doped ": spread(cma.climb(doped).values(), 2),
             "doped + CMR ": spread(cma.climb(cmr).values(), 2),
