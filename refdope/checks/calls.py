@@ -167,7 +167,9 @@ class Calls:
         return rebuild(self.params, {name: np.array(a, dtype or a.dtype) for name, a in self.flat.items()})
 
 
-def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) -> list[Diagnosis]:
+def stale(
+    calls: Calls, numeric: Numeric, wrong: Sequence[str], limits: dict[str, float], seconds: float
+) -> list[Diagnosis]:
     """Ask for gradients at another point: do they follow the parameters, or is something else read.
 
     Parameters
@@ -177,6 +179,8 @@ def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) 
         Of the first point; it tells what a call costs.
     wrong : sequence of str
         The arrays that are wrong already.
+    limits : dict
+        Tolerances by oracle.
     seconds : float
         What may be spent.
     """
@@ -186,11 +190,13 @@ def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) 
     moved = {name: a * (1 + 0.01 * rng.standard_normal(a.shape)) for name, a in calls.flat.items()}
     there = rebuild(calls.params, moved)
     try:
-        asked = copied(flatten(calls.grads(there)))
+        given = rebuild(calls.params, {name: a.copy() for name, a in moved.items()})  # it may change what it is given
+        asked = copied(flatten(calls.grads(given)))
         calls.put_back()
     except Exception:  # out of the domain of foreign code
         return []
-    left = [n for n, g in asked.items() if g.dtype.kind == "c"]  # of a call with complex parameters
+    # of a call with complex parameters
+    left = [n for n, g in asked.items() if g.dtype.kind == "c" and n in calls.gradients]
     new = {n: g.real.astype(np.float64) for n, g in asked.items() if n in calls.gradients and g.size}
     new = {n: g for n, g in new.items() if g.shape == calls.flat[n].shape and g.any() and calls.flat[n].any()}
     same = [n for n, g in new.items() if np.array_equal(g, calls.gradients[n])]
@@ -201,7 +207,7 @@ def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) 
     else:
         slow = len(new) * 100 * numeric.seconds > seconds  # then only what did not move is looked at
         suspects = [n for n in (same if slow else new) if n not in wrong]
-        found = _wrong_there(calls.loss, there, {n: new[n] for n in suspects}, seconds, rng) if suspects else []
+        found = _wrong_there(calls.loss, there, {n: new[n] for n in suspects}, limits, seconds, rng) if suspects else []
     if not found:
         return []
     told = "the same numbers at another point" if set(same) & set(found) else "right at one point, wrong at the next"
@@ -209,9 +215,12 @@ def stale(calls: Calls, numeric: Numeric, wrong: Sequence[str], seconds: float) 
     return [Diagnosis("stale", text, f"{', '.join(found)}: {told}", tuple(found))]
 
 
-def _wrong_there(loss: Loss, there: Any, grads: Flat, seconds: float, rng: np.random.Generator) -> list[str]:
+def _wrong_there(
+    loss: Loss, there: Any, grads: Flat, limits: dict[str, float], seconds: float, rng: np.random.Generator
+) -> list[str]:
     """Return the gradients of which a few entries are plainly wrong at another point."""
-    limits = {COMPLEX: 1e-5, STENCIL: 1e-4, "rounding": 100.0}
+    plainly = {COMPLEX: 1e-4, STENCIL: 1e-4, "rounding": 100.0}
+    limits = {name: max(least, limits.get(name, 0.0)) for name, least in plainly.items()}
     try:
         numeric = Numeric(loss, there, seconds=seconds)
     except ValueError:  # out of the domain of foreign code

@@ -94,8 +94,10 @@ class Wrong:
         return not np.isnan(self.at.n).any()
 
     def alike(self, one: Array, two: Array) -> bool:
-        """Whether two sets of entries agree, for the purposes of a diagnosis."""
-        near = max(1e-5, 20 * self.at.tolerance) * self.at.scale + 4 * self.at.floor
+        """Whether two sets of entries agree, for the purposes of a diagnosis: far better than a and n do."""
+        known = self.bad & self.at.looked & np.isfinite(self.at.a)
+        error = float(np.abs(self.at.a - self.at.n)[known].max(initial=0.0))
+        near = min(max(1e-5, 20 * self.at.tolerance) * self.at.scale, 0.02 * error) + 4 * self.at.floor
         return one.shape == two.shape and bool(np.all(np.abs(one - two) <= near))
 
     def rank(self, matrix: Array) -> int:
@@ -112,8 +114,8 @@ class Wrong:
 def name_factor(c: float, numbers: Mapping[str, float]) -> tuple[bool, str]:
     """Name a factor by numbers that a function reads; the first result is whether it is a dropout's 1 - p.
 
-    First 1 - p and 1 / (1 - p) of every rate p; then the numbers and sizes, their inverses, squares and roots; then
-    small numbers; then products and ratios of two.
+    First 1 - p and 1 / (1 - p) of every rate p; then the numbers and sizes, their inverses and squares; then small
+    numbers; then roots; then products and ratios of two.
     """
 
     def named(candidates: Iterator[tuple[str, float]]) -> str:
@@ -123,7 +125,7 @@ def name_factor(c: float, numbers: Mapping[str, float]) -> tuple[bool, str]:
     if found:
         return True, found
     sizes = {name: v for name, v in numbers.items() if v not in (0, 1) and np.isfinite(v)}
-    return False, named(_powers(sizes)) or named(_small()) or named(_products(sizes))
+    return False, named(_powers(sizes)) or named(_small()) or named(_roots(sizes)) or named(_products(sizes))
 
 
 def _dropouts(numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
@@ -137,9 +139,12 @@ def _dropouts(numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
 
 def _powers(sizes: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     for name, v in sizes.items():
-        root = np.sqrt(abs(v))
         yield from ((name, v), (f"1 / {name}", 1 / v), (f"-{name}", -v), (f"{name}²", v * v))
-        yield from ((f"√{name}", root), (f"1 / √{name}", 1 / root))
+
+
+def _roots(sizes: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    for name, v in sizes.items():
+        yield from ((f"√{name}", abs(v) ** 0.5), (f"1 / √{name}", abs(v) ** -0.5))
 
 
 def _small() -> Iterator[tuple[str, float]]:

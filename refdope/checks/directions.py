@@ -22,7 +22,7 @@ DIRECTIONS = 3
 
 
 def by_direction(numeric: Numeric, grads: Flat, tolerance: dict[str, float]) -> dict[str, Compared]:
-    """Compare whole arrays along Gaussian directions: all at once, and one by one where that fails."""
+    """Compare whole arrays along Gaussian directions: by the complex step all at once, and one by one if that fails."""
     norms = {name: float(np.linalg.norm(a)) for name, a in grads.items()}
     unit = max(norms.values(), default=0.0) or 1.0
     weights = {name: 1 / (norm or unit) for name, norm in norms.items()}
@@ -32,8 +32,6 @@ def by_direction(numeric: Numeric, grads: Flat, tolerance: dict[str, float]) -> 
         together, noise = _along(numeric, grads, weights, numeric.rng)
         passed = together <= tolerance[COMPLEX] + noise
         for name in grads:
-            if not passed:
-                del compared[name].errors[STENCIL]  # it was of all of them together
             error = together if passed else _along(numeric, {name: grads[name]}, weights, numeric.rng)[0]
             said = compared[name]
             said.errors[COMPLEX] = error
@@ -56,17 +54,16 @@ def _along(numeric: Numeric, grads: Flat, weights: dict[str, float], rng: np.ran
 
 
 def _ask_stencil(numeric: Numeric, grads: Flat, compared: dict[str, Compared], tolerance: dict[str, float]) -> None:
-    """Ask differences: along one direction of all arrays beside the complex step, else array by array."""
-    groups = [list(grads)] if numeric.complex is not None else [[name] for name in grads]
-    for names in groups:
-        v = {name: np.multiply(numeric.sizes[name], numeric.rng.standard_normal(grads[name].shape)) for name in names}
+    """Ask differences, array by array: what is not analytic in one of them must not hide behind another."""
+    for name, g in grads.items():
+        v = {name: np.multiply(numeric.sizes[name], numeric.rng.standard_normal(g.shape))}
         line, exact = numeric.real.direction(v), None
         if numeric.complex is not None:
             with np.errstate(all="ignore"):
                 exact = complex_derivative(numeric.complex.direction(v))
         chosen = best_step(line, 1e-1, numeric.noise, exact)
-        size = sqrt(sum(float(np.linalg.norm(numeric.sizes[name] * grads[name])) ** 2 for name in names)) or 1.0
-        error = abs(chosen.value - _dot({name: grads[name] for name in names}, v)) / size
+        size = numeric.sizes[name] * float(np.linalg.norm(g)) or 1.0
+        error = abs(chosen.value - _dot({name: g}, v)) / size
         doubt = (2 * chosen.error + 6 * numeric.noise / chosen.h) / size
         if exact is not None and not abs(exact - chosen.value) / size <= 1e-6 + 6 * numeric.noise / chosen.h / size:
             numeric.no_complex(
@@ -75,12 +72,11 @@ def _ask_stencil(numeric: Numeric, grads: Flat, compared: dict[str, Compared], t
             )
             _ask_stencil(numeric, grads, compared, tolerance)
             return
-        for name in names:
-            compared[name].errors[STENCIL] = error
-            compared[name].step = chosen.h * numeric.sizes[name]
-            if numeric.complex is None:
-                compared[name].failed = not error <= tolerance[STENCIL] + doubt
-                compared[name].directions = _missed(tolerance[STENCIL] + doubt, 1)
+        compared[name].errors[STENCIL] = error
+        compared[name].step = chosen.h * numeric.sizes[name]
+        if numeric.complex is None:
+            compared[name].failed = not error <= tolerance[STENCIL] + doubt
+            compared[name].directions = _missed(tolerance[STENCIL] + doubt, 1)
 
 
 def locate(numeric: Numeric, name: str, a: Array) -> Index:

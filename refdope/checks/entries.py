@@ -63,7 +63,7 @@ def entry_by_entry(
         known = Entries(name, indices, given, by_stencil.copy(), by_stencil, loose, chosen.h, STENCIL)
         doubtful = ~(np.abs(given - by_stencil) <= tolerance[STENCIL] * scale + floor)
     else:
-        rounding = 16 * tolerance.get("rounding", 1.0) * numeric.rounding(name, indices[probe])
+        rounding = _rounding(numeric, name, indices[probe], tolerance)
         floor = max(rounding, _cancellation(numeric, name, given, tolerance))
         known = Entries(name, indices, given, by_complex.copy(), by_stencil, loose, chosen.h, COMPLEX)
         doubtful = ~(np.abs(by_complex - by_stencil) <= loose)
@@ -72,6 +72,11 @@ def entry_by_entry(
         oracle, kinks = _settle(numeric, known, doubtful & sound)
         if oracle == STENCIL:  # what the complex step left to rounding is nothing to go by, if it is not believed
             floor = max(slack, _cancellation(numeric, name, given, tolerance))
+        elif kinks:  # there a complex step jumps when the point moves by an ulp, which is no rounding: look elsewhere
+            smooth = np.setdiff1d(np.arange(len(indices)), kinks)
+            floor = _cancellation(numeric, name, given, tolerance)
+            if smooth.size:
+                floor = max(floor, _rounding(numeric, name, indices[smooth[_largest(known.n[smooth])]], tolerance))
         sound[kinks] = False
     whole = np.full(a.shape, np.nan)
     whole[place] = known.n if a.ndim else known.n[0]
@@ -79,6 +84,11 @@ def entry_by_entry(
     if by_complex is not None:
         errors[COMPLEX] = _relative(given[sound], by_complex[sound])
     return Compared(a, whole, floor, tolerance[oracle], chosen.h, errors)
+
+
+def _rounding(numeric: Numeric, name: str, index: Index, tolerance: dict[str, float]) -> float:
+    """Return what rounding may make of a complex step at an entry."""
+    return 16 * tolerance.get("rounding", 1.0) * numeric.rounding(name, index)
 
 
 def _cancellation(numeric: Numeric, name: str, given: Array, tolerance: dict[str, float]) -> float:
@@ -142,9 +152,10 @@ def _settle_entry(numeric: Numeric, known: Entries, k: int) -> str:
     near = max(known.loose, 4 * close.error)
     if close.found in ("kink here", "jump"):
         low, high = sorted((close.left, close.right))
-        # any slope between the two is a subgradient; a jump has none
-        inside = close.found == "jump" or low - near <= given <= high + near
-        n[k] = given if inside else close.value
+        # any slope between the two is a subgradient; a jump has none, but for what a complex step says of its one side
+        inside = low - near <= given <= high + near
+        if close.found == "kink here" or known.oracle == STENCIL:
+            n[k] = given if inside or close.found == "jump" else close.value
         return "kink"
     not_analytic = known.oracle == COMPLEX and abs(close.value - n[k]) > near + 1e-6 * abs(close.value)
     if not_analytic or known.oracle == STENCIL:

@@ -6,9 +6,9 @@ per array, since in a sum over all of them a wrong bias hides behind a right mat
 none: below the floor of a few ε |f| / h for differences, and what some ulps of the point do to it for a complex step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -52,12 +52,13 @@ def gradcheck(
         d loss / d params. A callable is asked again, to see whether it gives the same, changes what it is given, adds
         to what an earlier call left, or reads something else than its parameters.
     blocks : dict of dict, optional
-        {array: {name: index}}: parts of an array, such as the gates of an LSTM's matrix, for the report to name.
+        {array: {name: index}}: parts of an array, such as the gates of an LSTM's matrix, for the report to name. Those
+        of arrays that `params` has not are left out.
     cases : dict, optional
         {label: (loss, params, grads)}: the same function at other sizes, smallest first. With "T = 1", "T = 2" a report
         tells an error of the recurrence from one of the step.
     tolerance : float, or dict by oracle, optional
-        By default 1e-10 against the complex step and 1e-7 against differences; 1e-4 for float32 gradients.
+        By default {"complex step": 1e-10, "stencil": 1e-7}, the second against differences; 1e-4 for float32 gradients.
     how : {"auto", "entries", "directions"}
         Entry by entry, along random directions, or by size: what `seconds` allow.
     seconds : float
@@ -73,7 +74,8 @@ def gradcheck(
     Raises
     ------
     ValueError
-        If params hold anything but float arrays, or the loss at them is not a finite scalar.
+        If params hold anything but float arrays, the loss at them is not a finite scalar, or `how` or
+        `tolerance` name what there is not.
 
     Examples
     --------
@@ -84,6 +86,8 @@ def gradcheck(
     """
     start = perf_counter()
     flat = _checked(params)
+    _check_names("how", [how], get_args(How))
+    _check_names("tolerance", list(tolerance) if isinstance(tolerance, Mapping) else [], list(TOLERANCE))
     blocks = {name: dict(named) for name, named in (blocks or {}).items() if name in flat}
     calls = Calls(loss, params, flat, grads)
     if calls.unusable:
@@ -91,10 +95,11 @@ def gradcheck(
     with np.errstate(all="ignore"):  # the oracles go where the loss may overflow
         numeric = Numeric(loss, params, seed, seconds)
         numeric.largest = max((float(np.abs(g).max(initial=0.0)) for g in calls.gradients.values()), default=0.0)
-        compared = _compare(numeric, calls.gradients, _limits(tolerance, calls.itemsize), how, seconds)
+        limits = _limits(tolerance, calls.itemsize)
+        compared = _compare(numeric, calls.gradients, limits, how, seconds)
         wrongs = _wrongs(compared, calls, blocks)
         findings = calls.findings(compared) + stale(
-            calls, numeric, list(wrongs), 0.0 if how == "directions" else seconds
+            calls, numeric, list(wrongs), limits, 0.0 if how == "directions" else seconds
         )
     arrays = [array_report(name, at, blocks.get(name, {}), wrongs.get(name)) for name, at in compared.items()]
     arrays += [_not_compared(name, calls) for name in flat if name not in compared]
@@ -121,6 +126,13 @@ def gradcheck(
         loss,
         params,
     )
+
+
+def _check_names(argument: str, given: Sequence[str], known: Sequence[str]) -> None:
+    """Raise ValueError if an argument has a name that is not known."""
+    for name in given:
+        if name not in known:
+            raise ValueError(f"gradcheck: {argument} must be of {', '.join(map(repr, known))}, got {name!r}")
 
 
 def _checked(params: Any) -> Flat:

@@ -105,6 +105,8 @@ def scalar(value: Any) -> float:
 class Around:
     """A loss, and a point to look at it from: copies of the arrays, which are moved and put back.
 
+    Every call gets a dict of its own, since a loss may put something in it.
+
     Parameters
     ----------
     loss : callable
@@ -116,11 +118,11 @@ class Around:
     def __init__(self, loss: Loss, params: Any, dtype: Any) -> None:
         self.loss = loss
         self.arrays: Flat = {name: np.array(array, dtype) for name, array in flatten(params).items()}
-        self.tree = rebuild(params, self.arrays)
+        self.params = params
 
     def here(self) -> Any:
         """Return the loss at the point itself."""
-        return self.loss(self.tree)
+        return self.loss(rebuild(self.params, self.arrays))
 
     def entry(self, name: str, index: tuple[int, ...]) -> Line:
         """Return the line through one entry of one array."""
@@ -130,7 +132,7 @@ class Around:
         def line(by: Any) -> Any:
             array[index] = was + by
             try:
-                return self.loss(self.tree)
+                return self.here()
             finally:
                 array[index] = was
 
@@ -144,7 +146,7 @@ class Around:
             for name, along in v.items():
                 np.add(was[name], by * along, out=self.arrays[name])
             try:
-                return self.loss(self.tree)
+                return self.here()
             finally:
                 for name, array in was.items():
                     self.arrays[name][...] = array

@@ -210,7 +210,7 @@ def known_difference(w: Wrong) -> Diagnosis | None:
 def whole_parts(w: Wrong) -> Diagnosis | None:
     """Find a difference in whole multiples of 1 / N: counts, as the targets of a softmax leave them in its bias."""
     gap: Array = w.at.n - w.at.a
-    if gap.ndim != 1 or gap.size < 3 or not w.whole:
+    if gap.ndim != 1 or gap.size < 3 or not w.whole or np.ptp(gap) < 1e-6 * np.abs(gap).max():
         return None
     for N in range(1, 65):
         counts = np.asarray(gap * N)
@@ -261,7 +261,7 @@ def lower_rank(w: Wrong) -> Diagnosis | None:
     if w.alone and of_a < of_n:  # if others are wrong too, it may be narrow elsewhere
         text = "terms of a sum are missing: `=` where `+=` should be, or only one step or row was taken"
         return Diagnosis("term", text, f"a has rank {of_a}, n has rank {of_n}")
-    if w.alone and rows.all() and of_gap < of_n:
+    if w.alone and rows.all() and 0 < of_gap < of_n:
         text = "a term of a sum is missing or left over"
         return Diagnosis("term", text, f"n - a has rank {of_gap}, n has rank {of_n}")
     return None

@@ -57,11 +57,9 @@ def best_step(line: Line, scale: float, noise: float, exact: float | None = None
 def bottom(curve: list[Step], noise: float, exact: float | None = None) -> Step:
     """Return the most trustworthy step of a V-curve."""
     if exact is not None:
-        nearest = min(
-            (Step(s.h, s.value, abs(s.value - exact)) for s in curve), key=lambda s: _last(max(s.error, noise / s.h))
-        )
-        if nearest.error <= 1e-4 * abs(exact) + 10 * noise / nearest.h:  # else the code may not be analytic
-            return nearest
+        sharpest = min(curve, key=lambda s: _last(max(s.error, noise / s.h)))
+        if abs(sharpest.value - exact) <= 1e-4 * abs(exact) + 10 * noise / sharpest.h:  # else it may not be analytic
+            return sharpest
     # a loss that is flat further out (a saturated tanh, a narrow bell) has a bottom there that is none
     told = [s for s in curve if abs(s.value) > 100 * (noise / s.h + s.error)]
     most = max(told, key=lambda s: abs(s.value), default=curve[0])
@@ -108,10 +106,14 @@ def look_closely(line: Line, h: float, noise: float, exact: float | None = None)
     noise : float
         Rounding error of the loss.
     exact : float, optional
-        What the complex step gave. If one of the steps agrees with it, to what that step can tell, it is believed.
+        What the complex step gave. If one of the steps agrees with it, to what that step can tell, it is believed,
+        unless the sharpest of all is close by and says otherwise.
     """
     curve = v_curve(line, h * 4.0 ** -np.arange(12))
-    for step in curve if exact else []:
+    sharpest = min(curve, key=lambda s: _last(max(s.error, noise / s.h)))
+    doubt = max(sharpest.error, noise / sharpest.h)
+    contradicted = exact is not None and 4 * doubt + 1e-7 * abs(exact) < abs(sharpest.value - exact) < 1e-3 * abs(exact)
+    for step in curve if exact and not contradicted else []:
         assert exact is not None
         doubt = max(step.error, noise / step.h)
         if doubt <= 0.1 * abs(exact) and abs(step.value - exact) <= 4 * doubt + 1e-7 * abs(exact):

@@ -113,8 +113,8 @@ def snapshot(arrays: Flat) -> Flat:
 
 
 def changed(arrays: Flat, before: Flat) -> list[str]:
-    """Return the names of the arrays that are not as they were, NaN counted as equal to NaN."""
-    return [name for name, array in arrays.items() if not _same(array, before[name])]
+    """Return the names of the arrays that are not as they were, or not there; NaN is counted as equal to NaN."""
+    return [name for name, was in before.items() if name not in arrays or not _same(np.asarray(arrays[name]), was)]
 
 
 def _same(one: Array, two: Array) -> bool:

@@ -42,11 +42,19 @@ class Embedding:
         return self.E[tokens], tokens
 
     def backward(self, dx: Array, cache: Array) -> tuple[None, Params]:
-        """Return None, tokens having no derivative, and the gradient of E."""
-        rows = cache.size
+        """Return None, tokens having no derivative, and the gradient of E.
+
+        Raises
+        ------
+        ValueError
+            If dx has not the shape that x had.
+        """
+        rows, D = cache.size, self.E.shape[1]
+        if dx.shape != (*cache.shape, D):
+            raise ValueError(f"Embedding: dx must be {(*cache.shape, D)}, as x was, got shape {dx.shape}")
         # the matrix with a one where row v of E went to row t of x: a sparse product sums the rows in order of t
         place = csc_array((np.ones(rows, dx.real.dtype), cache.ravel(), np.arange(rows + 1)), (len(self.E), rows))
-        return None, {"E": place @ dx.reshape(rows, self.E.shape[1])}  # (V, R) @ (R, D)
+        return None, {"E": place @ dx.reshape(rows, D)}  # (V, R) @ (R, D)
 
     @property
     def params(self) -> Params:

@@ -59,13 +59,20 @@ class Softmax:
         Raises
         ------
         ValueError
-            If h and targets do not share their leading axes, or there is no token.
+            If h and targets do not share their leading axes, there is no token, h is not H wide, or targets are not
+            integers from 0 to V - 1.
         """
+        V, H = self.W.shape
         if h.shape[:-1] != targets.shape or targets.size == 0:
             raise ValueError(
                 f"Softmax: targets must have h's leading axes and at least one token, "
                 f"got {targets.shape} for h {h.shape}"
             )
+        if h.shape[-1] != H:
+            raise ValueError(f"Softmax: h must be (…, {H}), got shape {h.shape}")
+        if targets.dtype.kind not in "iu" or targets.min() < 0 or targets.max() >= V:
+            told = f"{targets.dtype} from {targets.min()} to {targets.max()}"
+            raise ValueError(f"Softmax: targets must be integers from 0 to {V - 1}, got {told}")
         rows, y = h.reshape(targets.size, -1), targets.ravel()  # (…, H) -> (N, H)
         p = self._products(rows)
         losses = np.empty(targets.size, p.dtype)
@@ -85,7 +92,7 @@ class Softmax:
     def backward(self, d_loss: float, cache: SoftmaxCache) -> tuple[Array, Params]:
         """Return dh (…, H) and the gradients of W and b."""
         h, residual, lead = cache
-        scale = d_loss / len(h)
+        scale = float(d_loss) / len(h)  # a NumPy float would make float32 gradients float64
         dh = residual @ self.W
         dh *= scale
         return dh.reshape(*lead, -1), {"W": residual.T @ (h * scale), "b": residual.sum(0) * scale}

@@ -87,6 +87,8 @@ class LanguageModel:
         caches: list[tuple[Array | None, Any]] = []
         states = []
         before: Sequence[State | None] = state or [None] * len(self.layers)
+        if len(before) != len(self.layers):
+            raise ValueError(f"LanguageModel: state must have one (h, c) for each of {len(self.layers)} layers")
         for layer, start in zip(self.layers, before, strict=True):
             x, keep = self.dropout.forward(x, rng)
             x, end, cache = layer.forward(x, start, rng)

@@ -285,6 +285,8 @@ def out_of_reach(owner: str, shape: tuple[int, int], factor: float, fewest: int,
 
 def entry_std(std: float | None, n: int) -> float:
     """Return the root mean square that W's entries start with: std, or that of U(-n^-1/2, n^-1/2)."""
+    if std is not None and not 0 <= std < np.inf:
+        raise ValueError(f"std must be a finite number from 0 up, got {std}")
     return float((3 * n) ** -0.5 if std is None else std)
 
 

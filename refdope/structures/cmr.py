@@ -96,6 +96,16 @@ class Sampled(Structure):
         """W's constants."""
         return self.W.constants
 
+    @property
+    def n_params(self) -> int:
+        """As many as of W."""
+        return self.W.n_params
+
+    @property
+    def macs(self) -> int:
+        """As many as of W."""
+        return self.W.macs
+
     @classmethod
     def for_compression(cls, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise: a sampled pass is made by `sample`."""
@@ -132,7 +142,10 @@ class DroppedRows(Sampled):
 
     def _drop(self, y: Array) -> Array:
         if len(y) != prod(self.b.shape[:-1]):
-            raise ValueError(f"this pass was sampled for leading axes {self.b.shape[:-1]}, got {len(y)} rows")
+            lead = self.b.shape[:-1]
+            raise ValueError(
+                f"{type(self.W).__name__}: this pass was sampled for leading axes {lead}, got {len(y)} rows"
+            )
         kept = y.reshape(self.b.shape) * self.b  # (R, m) -> (…, m)
         kept *= 1 / self.mean
         return kept.reshape(y.shape)

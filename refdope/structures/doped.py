@@ -43,6 +43,8 @@ class Doped(Structure):
             raise ValueError(f"Doped: structure and overlay must share a shape, got {structure.shape}, {overlay.shape}")
         if "overlay" in structure.params:
             raise ValueError(f"Doped: structure must not be an overlay itself, got {structure!r}")
+        if "overlay" not in overlay.params:
+            raise ValueError(f"Doped: overlay must be an Overlay or a SparseOverlay, got {overlay!r}")
         self.structure, self._overlay, self.cmr = structure, overlay, cmr
         self.shape = structure.shape
 

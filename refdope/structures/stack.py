@@ -29,6 +29,8 @@ class Stack(Structure):
     """
 
     def __init__(self, matrices: Sequence[Structure]) -> None:
+        if not matrices:
+            raise ValueError("Stack: matrices must be at least one")
         if len({W.shape[1] for W in matrices}) != 1:
             raise ValueError(f"Stack: matrices must share their number of columns, got {[W.shape for W in matrices]}")
         self.matrices = list(matrices)

@@ -447,3 +447,119 @@ def test_a_report_as_a_value_is_one_line():
     assert repr(report) == f"<{report.head}>"
     assert "3 arrays, all right" in repr(report)
     assert "\n" not in repr(report)
+
+
+# ---------------------------------------------------------------------------- what once was missed, or wrongly alarmed
+
+
+def test_ties_do_not_excuse_a_wrong_gradient():
+    image = np.array([[3.0, 3, 1, 0], [2, 1, 0, 5], [7, 6, 1, 2], [0, 1, 4, 3]])
+    weights = np.array([[4.0, 1], [1, 1]])
+
+    def windows(p):
+        return p["x"].reshape(2, 2, 2, 2).swapaxes(1, 2).reshape(2, 2, 4)
+
+    def loss(p):
+        return (weights * windows(p).max(-1) ** 2).sum()
+
+    def right(p):
+        first = np.eye(4)[windows(p).real.argmax(-1)]
+        d = first * (2 * weights * windows(p).max(-1))[..., None]
+        return {"x": d.reshape(2, 2, 2, 2).swapaxes(1, 2).reshape(4, 4)}
+
+    params = {"x": image}
+    assert gradcheck(loss, params, right).ok
+    assert gradcheck(loss, params, lambda p: {"x": 0 * p["x"]}).diagnosis.cause == "zero"
+    assert gradcheck(loss, params, lambda p: {"x": right(p)["x"] / 2}).diagnosis.cause == "factor"
+    assert not gradcheck(loss, params, lambda p: {"x": right(p)["x"] * np.where(np.arange(4) < 2, 1, 3)}).ok
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-5, 1e-6])
+def test_a_small_penalty_that_is_not_analytic_is_judged_by_differences(size):
+    rng = np.random.default_rng(0)
+    x, params = rng.standard_normal((6, 4)), {"W": rng.standard_normal((4, 3)) / 2}
+
+    def loss(p):
+        return (np.tanh(x @ p["W"]) ** 2).sum() / 2 + size * np.abs(p["W"]).sum()
+
+    def without(p):
+        h = np.tanh(x @ p["W"])
+        return x.T @ (h * (1 - h**2))
+
+    assert gradcheck(loss, params, lambda p: {"W": without(p) + size * np.sign(p["W"])}).ok
+    assert not gradcheck(loss, params, lambda p: {"W": without(p)}).ok
+
+
+def test_along_directions_one_array_does_not_hide_behind_another():
+    rng = np.random.default_rng(0)
+    x, params = rng.standard_normal((6, 4)), {"W": rng.standard_normal((4, 3)) / 2, "b": rng.standard_normal(3)}
+
+    def loss(p):
+        return 1e7 * np.tanh(x @ p["W"]).sum() + (p["b"] * np.real(p["b"])).sum()
+
+    def grads(p):
+        return {"W": 1e7 * x.T @ (1 - np.tanh(x @ p["W"]) ** 2), "b": p["b"]}
+
+    assert gradcheck(loss, params, grads, how="directions").wrong == ["b"]
+    assert gradcheck(loss, params, lambda p: grads(p) | {"b": 2 * p["b"]}, how="directions").ok
+
+
+def test_a_relation_must_explain_the_error_that_there_is():
+    size = np.array([1e6, 1, 1, 1, 1, 1.0])
+    params = {"w": 0.3 + 0.1 * np.arange(6)}
+    found = gradcheck(
+        lambda p: (size * np.sin(p["w"])).sum(),
+        params,
+        lambda p: {"w": size * np.cos(p["w"]) * np.where(size > 1, 1, 3)},
+    ).diagnosis
+    assert found.cause == "factor"
+    assert "constant factor 3" in found.text
+
+
+def test_a_loss_may_put_something_into_its_dict():
+    rng = np.random.default_rng(0)
+    x, mask = rng.standard_normal((6, 4)), rng.random((4, 3)) < 0.5
+    params = {"W": rng.standard_normal((4, 3)) * mask, "b": rng.standard_normal(3)}
+
+    def loss(p):
+        p["W"] = p["W"] * mask
+        p["h"] = np.tanh(x @ p["W"] + p["b"])
+        return p["h"].sum()
+
+    def grads(p):
+        d = 1 - np.tanh(x @ (p["W"] * mask) + p["b"]) ** 2
+        return {"W": x.T @ d * mask, "b": d.sum(0)}
+
+    assert gradcheck(loss, params, grads).ok
+
+
+def test_the_tolerance_holds_at_the_second_point_too():
+    params = {"w": np.array([0.3, 0.5])}
+    near = 1 + np.array([1e-4, 2e-4])
+    assert gradcheck(lambda p: (p["w"] ** 3).sum(), params, lambda p: {"w": 3 * p["w"] ** 2 * near}, tolerance=1e-3).ok
+
+
+def test_a_forgotten_two_is_called_a_half():
+    rng = np.random.default_rng(0)
+    x, y, params = rng.standard_normal((6, 4)), rng.standard_normal((6, 3)), {"W": rng.standard_normal((4, 3)) / 2}
+    found = gradcheck(
+        lambda p: ((x @ p["W"] - y) ** 2).mean(), params, lambda p: {"W": x.T @ (x @ p["W"] - y) / 18}
+    ).diagnosis
+    assert "which is 1/2" in found.text
+
+
+def test_a_constant_is_not_taken_for_targets_left_out():
+    found = gradcheck(
+        lambda p: (p["b"] ** 2).sum(), {"b": np.array([0.3, 0.5, -0.2])}, lambda p: {"b": 2 * p["b"] + 0.1}
+    ).diagnosis
+    assert "targets" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [({"how": "entry"}, "how must be of 'auto', 'entries', 'directions', got 'entry'"),
+     ({"tolerance": {"complex": 1e-3}}, "tolerance must be of 'complex step', 'stencil', got 'complex'")],
+)  # fmt: skip
+def test_names_that_there_are_not_are_refused(more, says):
+    with pytest.raises(ValueError, match=says):
+        gradcheck(lambda p: p["x"].sum(), {"x": np.ones(2)}, {"x": np.ones(2)}, **more)

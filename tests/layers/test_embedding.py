@@ -53,3 +53,9 @@ def test_bad_tokens_are_refused(tokens, says):
         Embedding(np.zeros((5, 2))).forward(tokens)
     with pytest.raises(ValueError, match="E must have 2 axes"):
         Embedding(np.zeros(5))
+
+
+def test_a_gradient_of_another_shape_is_refused():
+    layer = Embedding(np.zeros((5, 2)))
+    with pytest.raises(ValueError, match=r"dx must be \(2, 3, 2\), as x was, got shape \(3, 2, 2\)"):
+        layer.backward(np.zeros((3, 2, 2)), layer.forward(TOKENS)[1])

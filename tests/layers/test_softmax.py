@@ -52,8 +52,9 @@ def test_float32_is_kept():
     layer, h = made()
     layer, h = layer.replace({k: a.astype(np.float32) for k, a in layer.params.items()}), h.astype(np.float32)
     loss, cache = layer.forward(h, TARGETS)
-    dh, grads = layer.backward(1.0, cache)
-    assert {a.dtype for a in (loss, dh, *grads.values())} == {np.dtype(np.float32)}
+    for d_loss in (1.0, np.float64(0.5)):
+        dh, grads = layer.backward(d_loss, cache)
+        assert {a.dtype for a in (loss, dh, *grads.values())} == {np.dtype(np.float32)}
 
 
 def test_bad_arguments_are_refused_in_one_line():
@@ -62,6 +63,15 @@ def test_bad_arguments_are_refused_in_one_line():
         layer.forward(h, TARGETS[0])
     with pytest.raises(ValueError, match="at least one token"):
         layer.forward(h[:0], TARGETS[:0])
+    with pytest.raises(ValueError, match=r"h must be \(…, 3\), got shape \(3, 2, 2\)"):
+        layer.forward(h[..., :2], TARGETS)
+    for targets, got in (
+        (TARGETS - 1, "int64 from -1 to 3"),
+        (TARGETS + 1, "int64 from 1 to 5"),
+        (TARGETS / 2, "float"),
+    ):
+        with pytest.raises(ValueError, match=f"targets must be integers from 0 to 4, got {got}"):
+            layer.forward(h, targets)
     with pytest.raises(ValueError, match=r"h must be \(…, 3\), got shape \(4,\)"):
         layer.logits(np.zeros(4))
     with pytest.raises(ValueError, match="b must have as many entries as W has rows"):

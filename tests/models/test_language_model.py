@@ -128,6 +128,9 @@ def test_what_does_not_fit_is_refused():
         LanguageModel(m.embedding, m.layers, Softmax(np.zeros((V, H + 1)), np.zeros(V)))
     with pytest.raises(ValueError, match="do not fit each other"):
         LanguageModel(m.embedding, [], m.softmax)
+    tokens = np.zeros((3, 2), int)
+    with pytest.raises(ValueError, match=r"state must have one \(h, c\) for each of 2 layers"):
+        m.forward(tokens, tokens, [(np.zeros((2, H)), np.zeros((2, H)))])
     with pytest.raises(ValueError, match="temperature must be above 0, got 0"):
         m.generate(np.array([1]), 3, np.random.default_rng(0), temperature=0)
     with pytest.raises(ValueError, match="prompt must have at least one token"):

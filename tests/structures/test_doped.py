@@ -117,11 +117,28 @@ def test_a_stack_of_doped_matrices_is_sampled_and_switched_part_by_part():
             lambda: Doped(*[Overlay.dense((3, 2), np.random.default_rng(0))] * 2),
             "structure must not be an overlay itself, got <Overlay 3 x 2",
         ),
+        (
+            lambda: Doped(*[Dense(np.zeros((3, 2)))] * 2),
+            "overlay must be an Overlay or a SparseOverlay, got <Dense 3 x 2",
+        ),
+        (lambda: Stack([]), "Stack: matrices must be at least one"),
+        (
+            lambda: LMF.for_compression((8, 6), 2, np.random.default_rng(0), std=-1.0),
+            "std must be .* from 0 up, got -1",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_in_one_line(make, says):
     with pytest.raises(ValueError, match=says):
         make()
+
+
+def test_a_sampled_pass_is_as_large_as_its_matrix():
+    rng = np.random.default_rng(0)
+    W = Doped.for_compression((12, 10), 3, rng, kind=Kronecker, cmr=CMR(0.3))
+    W.overlay.prune(7)
+    passed = W.sample(rng, (3, 2))
+    assert (passed.n_params, passed.macs, passed.factor) == (W.n_params, W.macs, W.factor)
 
 
 def test_a_sampled_pass_is_not_made_for_a_factor():
