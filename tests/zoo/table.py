@@ -35,8 +35,8 @@ The sets differ in when the diagnoses learnt from them: from `shown` from the st
 were each diagnosed once, and learnt from after that; at that first sight 36 of 46, 42 of 58, 46 of 60 and 50 of 60
 causes were named right. Of the wrong names of the first three 5, 2 and 6 took a missing term for one with a wrong
 operand or the other way round; the two have been one cause since: gradients alone hardly tell them apart. `unseen` was
-diagnosed once, and not learnt from: its row says what to expect of a bug that nobody has tried, give or take the few per
-cent that sixty bugs leave open. A few changes to the diagnoses since, made without looking at it, changed no count.
+diagnosed once, and not learnt from: its row says what to expect of a bug that nobody has tried, give or take the few
+per cent that sixty bugs leave open. A few changes to the diagnoses since, made without looking at it, changed no count.
 """
 
 
