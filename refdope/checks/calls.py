@@ -242,8 +242,9 @@ def number(value: Any) -> float:
     ValueError
         If it is not one finite number.
     """
-    if np.size(value) != 1:
-        raise ValueError(f"gradcheck: loss(params) must be a scalar, got shape {np.shape(value)}")
+    if value is None or np.size(value) != 1:
+        told = "None" if value is None else f"shape {np.shape(value)}"
+        raise ValueError(f"gradcheck: loss(params) must be a scalar, got {told}")
     found = scalar(np.real(value))
     if not np.isfinite(found):
         raise ValueError(f"gradcheck: loss(params) must be finite, got {found}")

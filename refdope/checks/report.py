@@ -63,7 +63,7 @@ class ArrayReport:
     def how_many(self) -> str:
         """How many entries are wrong, of how many that were looked at."""
         if not self.looked:
-            return "along directions"
+            return "along directions" if self.errors else "not compared"
         return f"{self.bad} of {self.looked} entries" + (
             f" sampled from {self.size}" if self.looked < self.size else ""
         )
@@ -80,7 +80,8 @@ class ArrayReport:
         head = f"{'ok   ' if self.ok else 'WRONG'} {self.name:<20} {self.shape!s:<12}"
         if self.ok:
             return f"{head} {'  '.join(f'{oracle} {error:.1e}' for oracle, error in sorted(self.errors.items()))}"
-        lines = [f"{head} error {self.error:.1e}, {self.how_many}{f', {self.where}' if self.where else ''}"]
+        error = f"error {self.error:.1e}, " if self.looked or self.errors else ""
+        lines = [f"{head} {error}{self.how_many}{f', {self.where}' if self.where else ''}"]
         if self.looked:
             lines.append(f"      worst: {self.entry}")
         if self.diagnosis:

@@ -276,6 +276,8 @@ def test_input_that_is_no_dict_of_float_arrays_or_has_no_finite_loss_is_refused_
     ):
         with pytest.raises(ValueError, match=told):
             gradcheck(loss, params, grads)
+    with pytest.raises(ValueError, match=r"loss\(params\) must be a scalar, got None"):
+        gradcheck(lambda p: None, {"x": np.ones(3)}, lambda p: {})
     with pytest.raises(ValueError, match=r"loss\(params\) must be a scalar, got shape \(3,\)"):
         gradcheck(lambda p: p["b"], point(), grads)
     with pytest.raises(ValueError, match=r"loss\(params\) must be finite, got nan"):
@@ -563,3 +565,9 @@ def test_a_constant_is_not_taken_for_targets_left_out():
 def test_names_that_there_are_not_are_refused(more, says):
     with pytest.raises(ValueError, match=says):
         gradcheck(lambda p: p["x"].sum(), {"x": np.ones(2)}, {"x": np.ones(2)}, **more)
+
+
+def test_an_array_without_a_gradient_is_said_not_to_be_compared():
+    report = gradcheck(lambda p: p["x"].sum() + p["y"].sum(), {"x": np.ones(2), "y": np.ones(3)}, {"x": np.ones(2)})
+    assert "WRONG y                    (3,)         not compared" in str(report)
+    assert "inf" not in str(report)
