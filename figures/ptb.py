@@ -54,8 +54,8 @@ def main() -> None:
     ]
     ptb.write(
         "Penn Treebank by words, 2 x 200, mean ± standard deviation over seeds; lr and the end of the ramp were chosen"
-        " for each on short runs, by validation. The paper's column is its abstract's, of a 25 MB model; KP's factor is not given."
-        " Minutes are those of one thread, other work running beside.",
+        " for each on short runs, by validation. The paper's column is its abstract's, of a 25 MB model; KP's factor is"
+        " not given. Minutes are those of one thread, other work running beside.",
         table,
         *(["Test perplexity, the first less the second, seed by seed:", pairs] if pairs else []),
     )
