@@ -5,10 +5,10 @@ from results import COLORS, SEEDS, Results, difference, dots, figure, spread, st
 STARTS, ENDS = (0.05, 0.2), (0.3, 0.5, 0.7, 0.9)
 PAIRS = {  # what is compared: a name, the first variant, the second
     **{
-        f"a matrix a gate less one for all, doped {kind}": tuple(
+        f"a matrix a gate less one for all, doped {name}": tuple(
             f"gates, structure {kind}, gates {gates}" for gates in ("each", "one")
         )
-        for kind in ("kronecker", "lmf", "hmd")
+        for kind, name in (("kronecker", "Kronecker"), ("lmf", "LMF"), ("hmd", "HMD"))
     },
     **{
         f"one matrix on [x; h] less two, {'doped ' if overlay else ''}{name}": tuple(

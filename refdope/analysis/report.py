@@ -32,6 +32,7 @@ def _row(run: Path) -> dict[str, str]:
         what += " doped" + (f" CMR {config.cmr:g} {config.cmr_rows}" if config.cmr else "")
 
     def told(key: str, form: str, unit: float = 1) -> str:
+        """Return a number of the result in a unit of it; "-" while it has none."""
         value = result.get(key)
         return format(value / unit if unit > 1 else value, form) if isinstance(value, int | float) else "-"
 

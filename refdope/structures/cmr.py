@@ -63,10 +63,12 @@ class CMR:
         drawn = (1, *lead[1:], m) if self.per == "sequence" and lead else (*lead, m)
 
         def happens(probability: float, shape: tuple[int, ...] = drawn) -> Array:
+            """Draw which of a mask's entries are kept."""
             # 16 random bits: half the time of a float32, the same masks in every dtype; a rate is within 2⁻¹⁷
             return rng.integers(0, 1 << 16, shape, dtype=np.uint16) < round(probability * (1 << 16))
 
         def rows(W: Structure, b: Array, mean: float) -> DroppedRows:
+            """Return a co-matrix with rows dropped by b, E b being its mean."""
             return DroppedRows(W, np.broadcast_to(b, (*lead, m)), mean)  # a mask a sequence is the same at all t
 
         if self.rows == "both":

@@ -77,6 +77,7 @@ def _errors(W: Array, doped: Doped, alone: Structure, factor: float) -> dict[str
     smallest = np.sort(np.abs(W).ravel())[: W.size - int(W.size / factor)]
 
     def told(gap: Array) -> str:
+        """Return a difference's norm, relative to W's."""
         return f"{np.linalg.norm(gap) / norm:.4f}"
 
     return {

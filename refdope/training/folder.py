@@ -236,6 +236,7 @@ def read_model(path: Path) -> Trained:
         raise FileNotFoundError(f"{path} has neither weights nor a checkpoint")
 
     def trained(file: Path) -> Trained:
+        """Read one of its files."""
         arrays, record = checkpoint.load(file)
         if not config.wrote(record.get("config")):
             raise ValueError(f"{file} belongs to another config")
@@ -312,6 +313,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     asked: list[int] = []
 
     def ask(number: int, _: Any) -> None:
+        """Note a signal; of interrupts, the second one interrupts."""
         if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.append(number)
