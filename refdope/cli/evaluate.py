@@ -7,7 +7,7 @@ import numpy as np
 
 from refdope.data import load, tokenize
 from refdope.training import evaluate, evaluation_batches
-from refdope.training.folder import read_model
+from refdope.training.trained import read_model
 
 ABOUT = ("measure a trained model on a test text",)
 EXAMPLES = """\

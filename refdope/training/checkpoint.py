@@ -7,17 +7,19 @@ not at all.
 
 import hashlib
 import json
+import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from refdope.files import whole
 from refdope.structures.base import Array, Params
 
+T = TypeVar("T")
 RECORD = "__record__"
 FORMAT = 2  # counts up when what is in a file changes its meaning
 DIGITS = 64  # of a SHA-256
@@ -70,3 +72,13 @@ def load(path: Path) -> tuple[Params, dict[str, Any]]:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ValueError(f"{path} was written by another version of refdope")
     return arrays, record
+
+
+def first_good(files: Sequence[Path], read: Callable[[Path], T]) -> T:
+    """Return what is read from the first file that is good; say which ones are not."""
+    for file in files[:-1]:
+        try:
+            return read(file)
+        except ValueError as error:
+            print(f"refdope: {error}; the one before is taken", file=sys.stderr)
+    return read(files[-1])

@@ -22,8 +22,10 @@ from refdope.structures.base import Array
 from refdope.training import checkpoint
 from refdope.training.annealing import overlay_budget
 from refdope.training.config import KINDS
-from refdope.training.folder import locked, read_model, read_text, result, write_json
+from refdope.training.folder import read_text, result, write_json
 from refdope.training.optimizers import Adam, LinearDecay
+from refdope.training.process import locked
+from refdope.training.trained import read_model
 from refdope.training.trainer import Trainer, evaluate, evaluation_batches
 
 

@@ -14,33 +14,28 @@ Its files, each written whole or not at all but for times.csv, which is a log:
 """
 
 import json
-import os
 import platform
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 import scipy
 from tqdm import tqdm
 
 from refdope.analysis.cost import cost
-from refdope.data import Corpus, Text, Vocabulary, load
+from refdope.data import Text, load
 from refdope.files import whole, write_csv
 from refdope.models import LanguageModel
 from refdope.training import checkpoint, times
 from refdope.training.config import Config, read_toml
-from refdope.training.experiment import Experiment, restored
+from refdope.training.experiment import Experiment
+from refdope.training.process import interruptible, locked
 from refdope.training.trainer import evaluate, evaluation_batches
 
-T = TypeVar("T")
 KEPT = 2  # checkpoints
 
 
@@ -183,18 +178,8 @@ def checkpoints(path: Path) -> list[Path]:
 
 def read_checkpoint(path: Path, experiment: Experiment) -> None:
     """Restore the last good checkpoint; say which ones are not."""
-    _first_good(checkpoints(path)[::-1], lambda file: experiment.restore(*checkpoint.load(file), str(file)))
+    checkpoint.first_good(checkpoints(path)[::-1], lambda file: experiment.restore(*checkpoint.load(file), str(file)))
     write_rows(path, experiment)
-
-
-def _first_good(files: Sequence[Path], read: Callable[[Path], T]) -> T:
-    """Return what is read from the first file that is good; say which ones are not."""
-    for file in files[:-1]:
-        try:
-            return read(file)
-        except ValueError as error:
-            print(f"refdope: {error}; the one before is taken", file=sys.stderr)
-    return read(files[-1])
 
 
 def read_config(path: Path) -> Config:
@@ -207,44 +192,6 @@ def read_config(path: Path) -> Config:
 def read_text(config: Config) -> Text:
     """Load and tokenise the text of a config."""
     return Text.of(load(config.data or None), config.level, config.words)
-
-
-class Trained(NamedTuple):
-    """The model of a run, and what it was trained on."""
-
-    model: LanguageModel
-    config: Config
-    vocabulary: Vocabulary
-    corpus: str  # its hash
-    spaced: bool  # whether its words are what stands between white space
-
-    def check(self, text: Corpus | Text) -> None:
-        """Raise ValueError if a text is not the one that the model was trained on: its test part might have been."""
-        if text.hash != self.corpus:
-            where = self.config.data or "what is installed"
-            raise ValueError(
-                f"data: {where} is not the text any more that the model was trained on: its SHA-256 begins with "
-                f"{text.hash}, not {self.corpus}"
-            )
-
-
-def read_model(path: Path) -> Trained:
-    """Read the model of a run that has ended, or else of its last good checkpoint."""
-    config = read_config(path)
-    files = [path / "weights.npz"] if (path / "weights.npz").exists() else checkpoints(path)[::-1]
-    if not files:
-        raise FileNotFoundError(f"{path} has neither weights nor a checkpoint")
-
-    def trained(file: Path) -> Trained:
-        """Read one of its files."""
-        arrays, record = checkpoint.load(file)
-        if not config.wrote(record.get("config")):
-            raise ValueError(f"{file} belongs to another config")
-        vocabulary = Vocabulary.of(record["vocabulary"])
-        model = restored(config.model(len(vocabulary)), arrays, str(file))
-        return Trained(model, config, vocabulary, record["corpus"], record["spaced"])
-
-    return _first_good(files, trained)
 
 
 def environment(text: Text) -> dict[str, Any]:
@@ -280,48 +227,3 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all."""
     with whole(path) as file:
         file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-# ------------------------------------------------------------------------------------------ one process, and interrupts
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a run folder for this process; the lock goes with the process, however it ends."""
-    import fcntl
-
-    with (path / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"{path} is being trained by another process") from None
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn an interrupt or a termination into a question to ask between updates; a second interrupt interrupts.
-
-    Only the main thread is told of signals: elsewhere nobody asks. A signal that is ignored stays so: a worker is told
-    by its parent, not by the terminal.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    asked: list[int] = []
-
-    def ask(number: int, _: Any) -> None:
-        """Note a signal; of interrupts, the second one interrupts."""
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    asking = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, ask) for number in asking}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,15 +8,8 @@ from refdope.cli import main
 from refdope.layers import LSTM
 from refdope.structures import HMD, LMF, Kronecker, Overlay
 from refdope.training.compress import compress_layers
-from refdope.training.folder import read_model
-
-TEXT = "the quick brown fox jumps over the lazy dog, and over the other dogs too.\n" * 80
-
-
-@pytest.fixture
-def text(tmp_path):
-    (tmp_path / "text.txt").write_text(TEXT)
-    return str(tmp_path / "text.txt")
+from refdope.training.trained import read_model
+from tests.training.experiments import TEXT
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +84,7 @@ def test_every_error_is_of_the_best_at_the_factor(kind, factor, dense):
 @pytest.mark.parametrize("how", [["--joint"], ["--gates", "each"]])
 def test_what_is_made_of_another_dense_layout_can_be_opened(how, text, tmp_path, capsys):
     settings = ["--structure", "dense", "--no-overlay", "--hidden", "8", "--steps", "4", "--unroll", "5", *how]
-    assert main(["train", str(tmp_path / "dense"), "--data", text, "--batch", "4", *settings]) == 0
+    assert main(["train", str(tmp_path / "dense"), f"--data={text}", "--batch", "4", *settings]) == 0
     command = ["compress", str(tmp_path / "dense"), str(tmp_path / "small"), "--factor", "3", "--updates", "3"]
     assert main(command) == 0
     assert main(["evaluate", str(tmp_path / "small")]) == 0

@@ -90,7 +90,7 @@ def test_a_dask_cluster_of_two_processes_gives_the_same_table(small, tmp_path, t
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, worker_dashboard_address=None
     ) as cluster:
-        arguments = ["experiment", str(tmp_path / "small.toml"), "--data", text, "--dask", cluster.scheduler_address]
+        arguments = ["experiment", str(tmp_path / "small.toml"), f"--data={text}", "--dask", cluster.scheduler_address]
         assert main([*arguments, "--out", str(out / "dask"), "--table", str(table)]) == 0
     assert [{k: v for k, v in r.items() if k != "seconds"} for r in rows(table)] == expected
 
@@ -102,7 +102,15 @@ def test_ten_kills_change_no_number(tmp_path, text):
     found = {}
     for name in ("undisturbed", "killed"):
         where = ["--out", str(tmp_path / name), "--table", str(tmp_path / f"{name}.csv")]
-        command = [sys.executable, "-m", "refdope", "experiment", str(tmp_path / "small.toml"), "--data", text, *where]
+        command = [
+            sys.executable,
+            "-m",
+            "refdope",
+            "experiment",
+            str(tmp_path / "small.toml"),
+            f"--data={text}",
+            *where,
+        ]
         rng, kills = random.Random(0), 0
         while name == "killed" and kills < 10:
             started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -10,53 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from refdope.cli import main
-from refdope.data import Vocabulary
 from refdope.training import checkpoint
 from refdope.training.config import Config
 from refdope.training.experiment import Experiment
-from refdope.training.folder import checkpoints, read_config, read_model, read_text
-
-TEXT = "the quick brown fox jumps over the lazy dog, and over the other dogs too.\n" * 60
-SMALL = {
-    "hidden": 8, "layers": 2, "factor": 2.0, "cmr": 0.2, "dropout": 0.2, "unroll": 5, "batch": 4, "steps": 40,
-    "evaluations": 8, "probe": 100, "ramp_start": 0.2, "ramp_end": 0.7, "prunings": 5,
-}  # fmt: skip
-
-
-@pytest.fixture
-def text(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT)
-    return path
-
-
-def flags(text, **more):
-    settings = SMALL | {"data": str(text)} | more
-    return [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-
-
-def content(folder):
-    """The bytes of every file of a run, without the lock and the log of times."""
-    files = sorted(p for p in Path(folder).rglob("*") if p.is_file() and p.name not in ("lock", "times.csv"))
-    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
-
-
-def same_run(one, other):
-    """Whether two runs ended with the same bits: every array of the weights, every row of the course."""
-    for name in ("metrics.csv", "prunings.csv"):
-        assert (one / name).read_bytes() == (other / name).read_bytes()
-    (a, record), (b, _) = checkpoint.load(one / "weights.npz"), checkpoint.load(other / "weights.npz")
-    assert record["step"] == read_config(one).steps
-    assert set(a) == set(b)
-    for name in a:
-        assert_array_equal(a[name], b[name])
+from refdope.training.folder import checkpoints, read_config, read_text
+from tests.training.experiments import TEXT
+from tests.training.runs import SMALL, content, flags, same_run
 
 
 def test_a_run_leaves_all_that_it_says(text, tmp_path, capsys):
@@ -178,19 +143,6 @@ def test_an_interrupt_writes_a_checkpoint_and_says_how_to_go_on(text, tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------------------- damage
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Two runs that ended and one that was stopped half way, to be copied and damaged."""
-    folder = tmp_path_factory.mktemp("runs")
-    (folder / "text.txt").write_text(TEXT)
-    assert main(["train", str(folder / "ended"), *flags(folder / "text.txt")]) == 0
-    assert main(["train", str(folder / "other"), *flags(folder / "text.txt", seed=1, steps=20)]) == 0
-    shutil.copytree(folder / "ended", folder / "stopped")
-    for name in ("weights.npz", "result.json"):
-        (folder / "stopped" / name).unlink()
-    return folder
 
 
 def resealed(path, change):
@@ -373,82 +325,3 @@ def test_resume_takes_no_settings(runs, capsys):
     assert "it takes no other arguments" in capsys.readouterr().err
     assert main(["train"]) == 2
     assert "train needs a run folder" in capsys.readouterr().err
-
-
-def test_evaluate_gives_what_the_run_found(runs, capsys):
-    assert main(["evaluate", str(runs / "ended")]) == 0
-    result = json.loads((runs / "ended" / "result.json").read_text())
-    assert f"{result['test_in_unit']:.4f} bits per character on" in capsys.readouterr().out
-    assert main(["evaluate", str(runs / "ended"), "--data", str(runs / "text.txt")]) == 0
-    assert main(["evaluate", str(runs / "stopped")]) == 0  # a run under way: its last checkpoint
-    assert main(["evaluate", str(runs / "nowhere")]) == 2
-    assert "there is no run in" in capsys.readouterr().err
-
-
-def test_a_text_that_was_changed_is_not_taken_for_the_one_that_was_trained_on(text, tmp_path, capsys):
-    dense = ["--structure", "dense", "--no-overlay", "--cmr", "0"]
-    assert main(["train", str(tmp_path / "run"), *flags(text), *dense]) == 0
-    text.write_text(TEXT[::-1])  # of the same characters
-    for command in (["evaluate", str(tmp_path / "run")], ["compress", str(tmp_path / "run"), str(tmp_path / "small")]):
-        capsys.readouterr()
-        assert main(command) == 2
-        assert "is not the text any more that the model was trained on" in capsys.readouterr().err
-    assert main(["evaluate", str(tmp_path / "run"), "--data", str(text)]) == 0  # asked for
-
-
-def test_an_earlier_checkpoint_is_evaluated_if_the_last_is_damaged(runs, tmp_path, capsys):
-    run = tmp_path / "run"
-    shutil.copytree(runs / "stopped", run)
-    last = checkpoints(run)[-1]
-    last.write_bytes(last.read_bytes()[:-100])
-    assert main(["evaluate", str(run)]) == 0
-    assert "is damaged" in capsys.readouterr().err
-
-
-def test_any_name_of_a_text_can_be_read_back(tmp_path):
-    text = tmp_path / 'tëxt "😀"\\.txt'
-    text.write_text(TEXT)
-    assert main(["train", str(tmp_path / "run"), *flags(text)]) == 0
-    assert read_config(tmp_path / "run").data == str(text)
-    assert main(["evaluate", str(tmp_path / "run")]) == 0
-
-
-def test_a_prompt_is_split_as_the_text_was(tmp_path, capsys):
-    folder = tmp_path / "ptb"
-    folder.mkdir()
-    for split in ("train", "valid", "test"):
-        (folder / f"ptb.{split}.txt").write_text(" it was n't <unk> of <unk> they say \n" * 60)
-    assert main(["train", str(tmp_path / "run"), *flags(folder, level="word", words=20)]) == 0
-    _, _, vocabulary, _, spaced = read_model(tmp_path / "run")
-    assert spaced
-    assert "n't" in vocabulary.tokens
-    seen = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Vocabulary, "encode", lambda self, tokens: seen.append(tokens) or np.zeros(len(tokens), int))
-        assert main(["generate", str(tmp_path / "run"), "--prompt", "was n't <unk>", "--length", "3"]) == 0
-    assert seen == [["was", "n't", "<unk>"]]
-
-
-def test_generate_writes_from_characters_and_from_words(runs, text, tmp_path, capsys):
-    assert main(["generate", str(runs / "ended"), "--prompt", "the qu", "--length", "50"]) == 0
-    written = capsys.readouterr().out
-    assert written.startswith("the qu")
-    assert len(written.replace("<unk>", "?")) == 6 + 50 + 1
-    words = {"level": "word", "words": 20}
-    assert main(["train", str(tmp_path / "words"), *flags(text, **words)]) == 0
-    assert main(["generate", str(tmp_path / "words"), "--prompt", "over the", "--length", "8"]) == 0
-    assert capsys.readouterr().out.startswith("over the ")
-    assert main(["evaluate", str(tmp_path / "words")]) == 0
-    assert "perplexity" in capsys.readouterr().out
-    for bad, says in ((["--length", "0"], "--length must be at least 1"), (["--temperature", "0"], "temperature must")):
-        assert main(["generate", str(runs / "ended"), *bad]) == 2
-        assert says in capsys.readouterr().err
-
-
-def test_a_model_that_is_read_is_the_one_that_was_trained(runs):
-    model, config, vocabulary, *_ = read_model(runs / "ended")
-    arrays, _ = checkpoint.load(runs / "ended" / "weights.npz")
-    for name, a in model.params.items():
-        assert_array_equal(a, arrays[f"params.{name}"])
-    assert vocabulary.tokens[0] == "<unk>"
-    assert config.hidden == 8
