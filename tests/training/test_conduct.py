@@ -102,15 +102,8 @@ def test_ten_kills_change_no_number(tmp_path, text):
     found = {}
     for name in ("undisturbed", "killed"):
         where = ["--out", str(tmp_path / name), "--table", str(tmp_path / f"{name}.csv")]
-        command = [
-            sys.executable,
-            "-m",
-            "refdope",
-            "experiment",
-            str(tmp_path / "small.toml"),
-            f"--data={text}",
-            *where,
-        ]
+        asked = ["experiment", tmp_path / "small.toml", f"--data={text}", *where]
+        command = [sys.executable, "-m", "refdope", *asked]
         rng, kills = random.Random(0), 0
         while name == "killed" and kills < 10:
             started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
