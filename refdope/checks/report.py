@@ -124,7 +124,15 @@ class Report:
 
     @property
     def worst(self) -> ArrayReport:
-        """The array that is furthest from right."""
+        """The array that is furthest from right.
+
+        Raises
+        ------
+        ValueError
+            If there is none: the loss itself cannot be differentiated.
+        """
+        if not self.arrays:
+            raise ValueError(f"report.worst: no array was compared: {self.diagnosis}")
         return self.arrays[0]
 
     @property

@@ -1,4 +1,4 @@
-"""Nested dicts and lists of arrays, read as one flat dict under dotted names, and put together again.
+"""Nested dicts, lists and (named) tuples of arrays, read as one flat dict under dotted names, and put together again.
 
 {"layers": [{"W": a}], "b": c}    <->    {"layers.0.W": a, "b": c}
 """
@@ -28,6 +28,8 @@ def flatten(tree: Any) -> dict[str, Any]:
 def _leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(tree, Mapping):
         parts = ((str(key), value) for key, value in tree.items())
+    elif isinstance(tree, tuple) and hasattr(tree, "_asdict"):
+        parts = tree._asdict().items()
     elif isinstance(tree, list | tuple):
         parts = ((str(k), value) for k, value in enumerate(tree))
     else:
@@ -42,10 +44,12 @@ def rebuild(tree: Any, leaves: Mapping[str, Any]) -> Any:
     given = iter(leaves.values())
 
     def made(part: Any) -> Any:
+        """Put one part together, of its own type; any mapping is a dict."""
         if isinstance(part, Mapping):
             return {key: made(value) for key, value in part.items()}
         if isinstance(part, list | tuple):
-            return [made(value) for value in part]
+            values = [made(value) for value in part]
+            return type(part)(*values) if hasattr(part, "_fields") else type(part)(values)
         return next(given)
 
     return made(tree)

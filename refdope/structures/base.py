@@ -180,6 +180,10 @@ class Structure(ABC):
             raise ValueError(
                 f"{type(self).__name__}: {name} must be (…, {size}) for W of shape {self.shape}, got shape {x.shape}"
             )
+        if self.lead not in (None, x.shape[:-1]):
+            raise ValueError(
+                f"{type(self).__name__}: sampled for leading axes {self.lead}, got {name} with {x.shape[:-1]}"
+            )
         return x.reshape(-1, size), x.shape[:-1]  # (…, k) -> (R, k)
 
     # ------------------------------------------------------------------------------------------- parameters and sizes
@@ -239,6 +243,11 @@ class Structure(ABC):
     def at(self, t: int) -> "Structure":
         """Return step t alone, as views, of a pass that was sampled with leading axes (T, …)."""
         return self
+
+    @property
+    def lead(self) -> tuple[int, ...] | None:
+        """The leading axes that a sampled pass was drawn for; None where any will do."""
+        return None
 
     @property
     def overlay(self) -> Any:

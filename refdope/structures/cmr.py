@@ -19,7 +19,6 @@ rate, is not known to us; the family is ours.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any, Literal, NoReturn, get_args
 
 import numpy as np
@@ -143,14 +142,14 @@ class DroppedRows(Sampled):
         return self.W._backward(x, self._drop(dy))
 
     def _drop(self, y: Array) -> Array:
-        if len(y) != prod(self.b.shape[:-1]):
-            lead = self.b.shape[:-1]
-            raise ValueError(
-                f"{type(self.W).__name__}: this pass was sampled for leading axes {lead}, got {len(y)} rows"
-            )
         kept = y.reshape(self.b.shape) * self.b  # (R, m) -> (…, m)
         kept *= 1 / self.mean
         return kept.reshape(y.shape)
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """The leading axes of b."""
+        return self.b.shape[:-1]
 
     def to_dense(self) -> Array:
         """Return the matrix that every row of x meets, (…, m, n)."""

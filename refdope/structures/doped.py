@@ -74,6 +74,11 @@ class Doped(Structure):
             return self
         return Doped(structure, overlay)
 
+    @property
+    def lead(self) -> tuple[int, ...] | None:
+        """The leading axes of a sampled pass."""
+        return self.structure.lead if self._overlay.lead is None else self._overlay.lead
+
     def to_dense(self) -> Array:
         """Return W as an (m, n) array."""
         return self.structure.to_dense() + self._overlay.to_dense()

@@ -84,6 +84,11 @@ class Stack(Structure):
         """Return step t of a sampled pass."""
         return self._of([W.at(t) for W in self.matrices])
 
+    @property
+    def lead(self) -> tuple[int, ...] | None:
+        """The leading axes of a sampled pass."""
+        return next((W.lead for W in self.matrices if W.lead is not None), None)
+
     def to_csr(self) -> "Stack":
         """Return the same stack, overlays within it in CSR storage."""
         return self._of([W.to_csr() for W in self.matrices])

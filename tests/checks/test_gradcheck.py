@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -70,6 +72,34 @@ def test_nested_dicts_and_lists_are_checked_under_dotted_names():
     assert {array.name for array in report.arrays} == {"layers.0.W", "layers.1.W", "b"}
     assert report.wrong == ["b"]
     assert report.diagnosis.cause == "sign"
+
+
+def test_named_tuples_are_read_by_their_names():
+    class Layer(NamedTuple):
+        W: np.ndarray
+        b: np.ndarray
+
+    params = {"layer": Layer(np.array([0.3, -0.4]), np.array(0.2)), "pair": (np.array([0.5]), np.array([0.6]))}
+
+    def of_named(p):
+        return (p["layer"].W ** 2).sum() * p["layer"].b * (p["pair"][0] * p["pair"][1] ** 2).sum()
+
+    def backward(p):
+        (W, b), (u, v) = p["layer"], p["pair"]
+        uv, WW = (u * v**2).sum(), (W**2).sum()
+        return {"layer": Layer(2 * W * b * uv, WW * uv), "pair": (WW * b * v**2, WW * b * u * v)}
+
+    report = gradcheck(of_named, params, backward)
+    assert {array.name for array in report.arrays} == {"layer.W", "layer.b", "pair.0", "pair.1"}
+    assert report.wrong == ["pair.1"]
+
+
+def test_the_worst_of_no_arrays_is_told():
+    rng = np.random.default_rng()
+    report = gradcheck(lambda p: p["x"].sum() * rng.random(), {"x": np.ones(2)}, {"x": np.ones(2)})
+    assert not report.ok
+    with pytest.raises(ValueError, match=r"report\.worst: no array was compared: the loss is not deterministic"):
+        _ = report.worst
 
 
 def test_float32_parameters_are_checked_in_double():

@@ -75,8 +75,15 @@ def test_without_cmr_or_at_rate_zero_nothing_is_sampled():
 
 def test_a_pass_is_bound_to_its_leading_axes():
     drawn = doped(CMR(0.3)).sample(np.random.default_rng(0), (3, 2))
-    with pytest.raises(ValueError, match=r"sampled for leading axes \(3, 2\), got 4 rows"):
-        drawn.forward(np.ones((2, 2, 10)))
+    for W in (drawn, Stack([drawn, drawn])):
+        with pytest.raises(ValueError, match=r"sampled for leading axes \(3, 2\), got x with \(2, 2\)"):
+            W.forward(np.ones((2, 2, 10)))
+        with pytest.raises(ValueError, match=r"got dy with \(2, 3\)"):  # as many rows, but whose masks are whose?
+            W.adjoint(np.ones((2, 3, W.shape[0])))
+        with pytest.raises(ValueError, match=r"got x with \(6,\)"):
+            W.backward(np.ones((6, 10)), np.ones((6, W.shape[0])))
+    with pytest.raises(ValueError, match=r"leading axes \(2,\), got x with \(3,\)"):
+        drawn.at(0).forward(np.ones((3, 10)))
 
 
 def test_the_switch_to_csr_keeps_the_matrix_and_the_cmr():
