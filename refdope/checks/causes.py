@@ -166,9 +166,7 @@ def place(bad: Array, looked: Array, blocks: Mapping[str, Any]) -> str:
     if blocks:
         hit = [name for name, index in blocks.items() if np.any(bad[index])]
         return f"block{'s' * (len(hit) > 1)} {', '.join(hit)}" if 0 < len(hit) < len(blocks) else ""
-    words = (
-        ("row", "column") if bad.ndim == 2 else [f"axis {k}" for k in range(bad.ndim)] if bad.ndim > 2 else ("entry",)
-    )
+    words = {1: ["entry"], 2: ["row", "column"]}.get(bad.ndim, [f"axis {k} at" for k in range(bad.ndim)])
     told = []
     for axis, word in enumerate(words):
         hit_here = np.flatnonzero(bad.any(axis=tuple(k for k in range(bad.ndim) if k != axis)))

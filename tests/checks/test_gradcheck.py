@@ -7,6 +7,7 @@ from scipy import fft
 
 from refdope import LanguageModel, gradcheck
 from refdope.checks import check_lstm, check_model, complex_step, stencil
+from refdope.checks.causes import place
 from refdope.checks.package import CMRS, lstm, small
 from refdope.structures import Dense, Kronecker
 
@@ -92,6 +93,16 @@ def test_named_tuples_are_read_by_their_names():
     report = gradcheck(of_named, params, backward)
     assert {array.name for array in report.arrays} == {"layer.W", "layer.b", "pair.0", "pair.1"}
     assert report.wrong == ["pair.1"]
+
+
+def test_where_the_wrong_entries_lie_is_told_by_axis():
+    bad = np.zeros((4, 3, 2), bool)
+    bad[:2, 0] = bad[3, 0] = True
+    looked = np.ones_like(bad)
+    assert place(bad, looked, {}) == "axis 0 at 0-1, 3, axis 1 at 0"
+    assert place(bad[0], looked[0], {}) == "row 0"
+    assert place(bad[:, 0, 0], looked[:, 0, 0], {}) == "entry 0-1, 3"
+    assert place(looked, looked, {}) == ""
 
 
 def test_the_worst_of_no_arrays_is_told():
