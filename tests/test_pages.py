@@ -71,7 +71,7 @@ def test_the_checkers_page_shows_what_a_torch_module_gives(capsys):
     assert same_report(shown, printed), printed
 
 
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/gradcheck.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/gradcheck.md", "docs/evidence.md"]
 PAGES += [f"{folder}/README.md" for folder in ("benchmarks", "figures", "tutorials", "tutorials/labs")]
 
 
@@ -140,9 +140,17 @@ def test_the_readmes_speeds_are_those_of_the_benchmarks():
     assert not set(shown) - set(measured)
 
 
-def test_the_figures_page_quotes_its_tables():
-    page = (ROOT / "figures" / "README.md").read_text()
+@pytest.mark.parametrize("page", ["figures/README.md", "docs/evidence.md"])
+def test_what_the_experiments_say_is_quoted_from_their_tables(page):
+    text = " ".join((ROOT / page).read_text().split())
     tables = "".join(table.read_text() for table in (ROOT / "figures").glob("*.md") if table.name != "README.md")
-    quoted = re.findall(r"[+-]?\d\.\d+ ± \d\.\d+", page)
+    quoted = re.findall(r"[+-]?\d\.\d+ ± \d\.\d+", text)
     assert len(quoted) > 20
     assert [number for number in quoted if number not in tables] == []
+
+
+def test_the_verdicts_lead_to_their_details():
+    details = (ROOT / "docs" / "evidence.md").read_text()
+    titles = re.findall(r"^## (.*)$", details, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert anchors == set(re.findall(r"evidence\.md#([\w-]+)\)", (ROOT / "figures" / "README.md").read_text()))

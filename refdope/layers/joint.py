@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refdope.layers import cell
-from refdope.layers.lstm import LSTM, State, checked
+from refdope.layers.lstm import LSTM, State, check_structures, checked
 from refdope.structures.base import Array, Params, Structure, join
 
 
@@ -50,9 +50,15 @@ class JointLSTM(LSTM):
     W : Structure, (4H, D + H)
         With D ≥ 1.
     b : array, (4H,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If W is a plain array (`Dense` makes a structure of it), or the shapes do not belong together.
     """
 
     def __init__(self, W: Structure, b: Array) -> None:
+        check_structures("JointLSTM", W=W)
         m, n = W.shape
         self.H = m // 4
         self.D = n - self.H

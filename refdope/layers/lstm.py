@@ -59,9 +59,15 @@ class LSTM:
     Wx : Structure, (4H, D)
     Wh : Structure, (4H, H)
     b : array, (4H,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a matrix is a plain array (`Dense` makes a structure of it), or the shapes do not belong together.
     """
 
     def __init__(self, Wx: Structure, Wh: Structure, b: Array) -> None:
+        check_structures("LSTM", Wx=Wx, Wh=Wh)
         m, self.D, self.H = Wx.shape[0], Wx.shape[1], Wh.shape[1]
         if m != 4 * self.H or Wh.shape[0] != m or b.shape != (m,):
             raise ValueError(
@@ -264,6 +270,13 @@ class LSTM:
     def __repr__(self) -> str:
         matrices = ", ".join(f"{name}={W!r}" for name, W in self.weights.items())
         return f"{type(self).__name__}({matrices})"
+
+
+def check_structures(owner: str, **matrices: Structure) -> None:
+    """Raise TypeError unless every matrix is a structure."""
+    for name, W in matrices.items():
+        if not isinstance(W, Structure):
+            raise TypeError(f"{owner}: {name} must be a structure, such as Dense(array), got {type(W).__name__}")
 
 
 def checked(name: str, state: State, shape: tuple[int, ...]) -> State:

@@ -143,3 +143,5 @@ def test_what_does_not_fit_is_told():
     for W, b in ((joint.W, joint.b[1:]), (Dense(np.ones((16, 4))), joint.b), (Dense(np.ones((15, 9))), joint.b[1:])):
         with pytest.raises(ValueError, match=r"JointLSTM: W and b must be \(4H, D \+ H\) and \(4H,\), got"):
             JointLSTM(W, b)
+    with pytest.raises(TypeError, match="JointLSTM: W must be a structure"):
+        JointLSTM(joint.W.to_dense(), joint.b)

@@ -250,6 +250,8 @@ def test_bad_arguments_are_refused_in_one_line():
         lstm.backward(h, cache, (x[0], x[0]))
     with pytest.raises(ValueError, match=r"must be \(4H, D\), \(4H, H\) and \(4H,\), got"):
         LSTM(lstm.Wh, lstm.Wx, lstm.b)
+    with pytest.raises(TypeError, match=r"LSTM: Wh must be a structure, such as Dense\(array\), got ndarray"):
+        LSTM(lstm.Wx, lstm.Wh.to_dense(), lstm.b)
     with pytest.raises(ValueError, match="only with doped=True"):
         LSTM.for_compression(D, H, None, 2, _rng())
     with pytest.raises(ValueError, match=r"cmr was given, but .* give doped=True"):
