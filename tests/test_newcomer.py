@@ -37,6 +37,13 @@ def run(project, *command):
     )
 
 
+def test_it_is_linted_and_typed_as_the_rest_is(project):
+    new = "refdope/structures/diagonal.py"
+    for command in (["ruff", "check", new], ["ruff", "format", "--check", new], ["mypy", "--no-incremental", new]):
+        ended = run(project, *command)
+        assert ended.returncode == 0, ended.stdout
+
+
 def test_the_conformance_suite_takes_it(project):
     ended = run(project, "pytest", "-q", "-p", "no:cacheprovider", "tests/structures", "-k", "DiagonalPlusRankOne")
     assert ended.returncode == 0, ended.stdout

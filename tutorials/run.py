@@ -1,8 +1,8 @@
 """Execute the notebooks here, two at a time, and compare what comes out with the outputs that are committed.
 
-    python tutorials/run.py                 all of them; exit status 1 if a cell fails or shows something else
-    python tutorials/run.py 1_matrix.ipynb  only this one
-    python tutorials/run.py --write         keep the outputs of this run: they become the committed ones
+    python tutorials/run.py                           all of them; exit status 1 if a cell fails or shows something else
+    python tutorials/run.py tutorials/1_matrix.ipynb  only this one
+    python tutorials/run.py --write                   keep the outputs of this run: they become the committed ones
 
 Text must be the same to the character, pictures must be there. A cell with the tag `varies` (times, trained numbers:
 they differ from machine to machine) must give as many outputs, of the same kinds; what its numbers must fulfil,

@@ -59,7 +59,7 @@ class Numeric:
                 complex_derivative(self.complex.direction(every))
         except Exception as error:  # whatever foreign code does with complex numbers
             told = " ".join(str(error).split())[:100] or type(error).__name__
-            self.no_complex(f"the complex step was not asked: {told}")
+            self.no_complex(f"the complex step was skipped: {told}")
 
     def no_complex(self, why: str) -> None:
         """Go without the complex step from now on, and say why."""

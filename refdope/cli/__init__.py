@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _told(f"interrupted; {interrupt.args[0] if interrupt.args else 'nothing was written'}", 130)
     except BrokenExecutor:
         return _told("a process that trained was killed, for want of memory perhaps; fewer --jobs need less", 1)
-    except (ValueError, OSError, ArithmeticError, MemoryError) as error:
+    except (ValueError, OSError, ArithmeticError, MemoryError, NotImplementedError) as error:
         return _told(str(error) or type(error).__name__, 2)
 
 

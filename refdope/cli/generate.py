@@ -19,7 +19,7 @@ def options(generate: argparse.ArgumentParser) -> None:
     generate.add_argument("run", type=Path, help="run folder")
     generate.add_argument("--prompt", default="", help="text to go on from (default: the start of a line)")
     generate.add_argument("--length", type=int, default=300, help="how many tokens (default: %(default)s)")
-    generate.add_argument("--temperature", type=float, default=0.8, help="below 1: bolder (default: %(default)s)")
+    generate.add_argument("--temperature", type=float, default=0.8, help="higher: more varied (default: %(default)s)")
     generate.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
 
 

@@ -41,7 +41,7 @@ def forward(z: Array, c: Array, c_next: Array, tanh_c: Array, h: Array, ig: Arra
 
 
 def backward(gates: Array, c: Array, tanh_c: Array, dh: Array, dc: Array, dz: Array) -> None:
-    """Write dz: (B, 4H), and turn dc, in place, from that of c' into that of c."""
+    """Write dz: (B, 4H), and turn dc, in place, from d loss / d c' into d loss / d c. All others are (B, H)."""
     (i, f, g, o), (dz_i, dz_f, dz_g, dz_o) = four(gates), four(dz)
     B, H = c.shape
     through_tanh = 1 - tanh_c**2

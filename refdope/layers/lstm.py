@@ -1,6 +1,6 @@
 """LSTM layer: T steps forward, then backpropagation through time, both by hand.
 
-For x: (T, B, D), with z: (T, B, 4H) the four gates before their non-linearities,
+For x: (T, B, D), with z: (T, B, 4H) the four gates i, f, g, o before their non-linearities,
 
     z_t = Wx x_t + Wh h_{t-1} + b                     Wx: (4H, D),  Wh: (4H, H),  b: (4H)
     h_t, c_t = cell(z_t, c_{t-1})                     refdope.layers.cell
@@ -97,7 +97,7 @@ class LSTM:
         -------
         h : array, (T, B, H)
             A view of the cache: read it, do not write to it.
-        state : (hT, cT)
+        state : (hT, cT), each (B, H)
         cache : LSTMCache
 
         Raises
@@ -137,7 +137,7 @@ class LSTM:
         Returns
         -------
         dx : array, (T, B, D)
-        d_state : (dh0, dc0)
+        d_state : (dh0, dc0), each (B, H)
         grads : dict
             Keys and shapes of `params`.
 
@@ -232,7 +232,7 @@ class LSTM:
         Raises
         ------
         ValueError
-            If the factor is out of reach; the message says what is not.
+            If the factor is out of reach; the message says what can be had.
         """
         if D < 1 or H < 1:
             raise ValueError(f"LSTM: D and H must be at least 1, got {D} and {H}")

@@ -52,19 +52,19 @@ class Structure(ABC):
         """d⟨dY, X Wᵀ⟩ / d params, summed over the R rows."""
 
     def _backward(self, x: Array, dy: Array) -> tuple[Array, Params]:
-        """Return what the two above do; written anew where they share work."""
+        """Return what the two above do; a subclass overrides it where they share work."""
         return self._adjoint(dy), self._gradient(x, dy)
 
     @abstractmethod
     def to_dense(self) -> Array:
-        """W as an (m, n) array: to look at and to check against; never used in a pass."""
+        """W as an (m, n) array: to look at and to check against, not to write to; never used in a pass."""
 
     @classmethod
     @abstractmethod
     def for_compression(
         cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
     ) -> Self:
-        """Make the largest of its kind with at most m·n / factor parameters.
+        """Make one with at most m·n / factor parameters: of those that fit, each kind says which.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class Structure(ABC):
         Raises
         ------
         ValueError
-            If the factor is out of reach for this shape; the message says what is not.
+            If the factor is out of reach for this shape; the message says what can be had.
         """
 
     @classmethod
@@ -251,7 +251,7 @@ class Structure(ABC):
 
     @property
     def overlay(self) -> Any:
-        """The sparse overlay (Overlay or SparseOverlay) within W, or None."""
+        """The sparse overlay (Overlay or SparseOverlay) over all of W, or None."""
         return None
 
     def to_csr(self) -> "Structure":

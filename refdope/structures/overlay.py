@@ -27,7 +27,7 @@ class Overlay(Structure):
     Parameters
     ----------
     values : array, (m, n)
-        V. Used as it is when it is zero wherever the mask is; otherwise a copy with zeros there is.
+        V. Used as it is when it is zero wherever the mask is False; otherwise a copy with zeros there is.
     mask : bool array, (m, n)
         M: which entries are alive.
     """

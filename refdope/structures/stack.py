@@ -25,7 +25,7 @@ class Stack(Structure):
     Parameters
     ----------
     matrices : sequence of Structure
-        At least one; all with n columns.
+        At least one; all with n columns. What is annealed is an overlay over the whole stack, `Doped(Stack(…), …)`.
     """
 
     def __init__(self, matrices: Sequence[Structure]) -> None:

@@ -73,12 +73,16 @@ class Annealer:
     Raises
     ------
     ValueError
-        If the structure under an overlay leaves nothing of the budget.
+        If the structure under an overlay takes more than the budget, a matrix without one is left no entry, or
+        overlays lie within a Stack: dope the stack, not its matrices.
     """
 
     def __init__(self, model: LanguageModel, factor: float, ramp: CubicRamp, cmr: CMRSchedule = "annealed") -> None:
         if cmr not in get_args(CMRSchedule):
             raise ValueError(f"Annealer: cmr must be one of {', '.join(get_args(CMRSchedule))}, got {cmr!r}")
+        hidden = [name for name, W in model.matrices.items() if W.overlay is None and W.to_csr() is not W]
+        if hidden:
+            raise ValueError(f"Annealer: {hidden[0]} has overlays within a Stack; dope the stack, not its matrices")
         self.model, self.ramp, self.cmr = model, ramp, cmr
         self.final = {name: overlay_budget(name, W, factor) for name, W in self._doped().items()}
         self.rates = {name: W.cmr.rate for name, W in self._doped().items() if isinstance(W, Doped) and W.cmr}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from refdope import CMR, Dense, Kronecker, LanguageModel, Overlay, SparseOverlay
+from refdope import CMR, Dense, Kronecker, LanguageModel, Overlay, SparseOverlay, Stack
 from refdope.data import Batches
 from refdope.training import Adam, Annealer, CubicRamp, LinearDecay, Trainer
 
@@ -128,6 +128,10 @@ def test_out_of_reach_and_unknown_schedules_are_refused():
         Annealer(m, 30, RAMP)
     with pytest.raises(ValueError, match=r"factor 1000 leaves no entry of layers.0.Wx"):
         Annealer(model(None), 1000, RAMP)
+    m = model()
+    m.layers[0].Wh = Stack([Overlay.dense((10, 10), np.random.default_rng(0)) for _ in range(4)])
+    with pytest.raises(ValueError, match=r"layers.0.Wh has overlays within a Stack; dope the stack"):
+        Annealer(m, 4, CubicRamp(0, 1, 1))
     with pytest.raises(ValueError, match="cmr must be one of constant, ramp, annealed, got 'never'"):
         Annealer(m, 3, RAMP, "never")
 

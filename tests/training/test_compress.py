@@ -7,6 +7,7 @@ from refdope import interop
 from refdope.cli import main
 from refdope.layers import LSTM
 from refdope.structures import HMD, LMF, Kronecker, Overlay
+from refdope.structures.base import Structure
 from refdope.training.compress import compress_layers
 from refdope.training.trained import read_model
 from tests.training.experiments import TEXT
@@ -88,6 +89,13 @@ def test_what_is_made_of_another_dense_layout_can_be_opened(how, text, tmp_path,
     command = ["compress", str(tmp_path / "dense"), str(tmp_path / "small"), "--factor", "3", "--updates", "3"]
     assert main(command) == 0
     assert main(["evaluate", str(tmp_path / "small")]) == 0
+
+
+def test_a_structure_whose_nearest_is_not_known_is_told(dense, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Kronecker, "nearest", Structure.nearest)
+    assert main(["compress", str(dense), str(tmp_path / "small"), "--factor", "3"]) == 2
+    assert "refdope: Kronecker: the nearest one to a given matrix is not known" in capsys.readouterr().err
+    assert not (tmp_path / "small").exists()
 
 
 def test_bad_input_is_one_line_and_writes_nothing(dense, tmp_path, capsys):
