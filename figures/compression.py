@@ -14,9 +14,11 @@ METHODS = {
 }
 PAIRS = (
     ("doped KP", "pruned"),
+    ("doped KP + CMR", "doped KP"),
     ("doped KP + CMR", "pruned"),
     ("doped KP + CMR", "pruned, its rows dropped"),
     ("doped KP + CMR", "KP"),
+    ("pruned, its rows dropped", "pruned"),
 )
 FACTORS = (5, 10, 20, 40, 80, 100)
 
