@@ -17,6 +17,15 @@ PAIRS = {  # what is compared: a name, the first variant, the second
         for name, variant in (("Kronecker", "matrices"), ("LMF", "matrices, LMF"))
         for overlay in (True, False)
     },
+    "one matrix on [x; h] less two, pruned": ("matrices, pruned, joint True", "matrices, pruned, joint False"),
+    **{
+        f"doped Kronecker less pruned at 10x, {which}": (
+            f"matrices, joint {joint}, overlay True",
+            f"matrices, pruned, joint {joint}",
+        )
+        for joint, which in ((False, "two matrices"), (True, "one on [x; h]"))
+    },
+    "doped HMD, one a gate, less pruned at 10x": ("gates, structure hmd, gates each", "matrices, pruned, joint False"),
     **{
         f"A of {first} less A of 20x10, {'doped ' if overlay else ''}Kronecker": tuple(
             f"factors, first {shape}, overlay {overlay}" for shape in (first, "20x10")
