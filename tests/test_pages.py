@@ -2,11 +2,14 @@
 
 import csv
 import re
+from dataclasses import replace
 from math import log
 from pathlib import Path
 from statistics import mean
 
 import pytest
+
+from refdope.data import load
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -40,6 +43,17 @@ def test_the_readmes_example_checks_a_derivative_in_ten_lines(capsys):
     printed = run(code, "README.md", capsys)
     assert printed.startswith("gradcheck: 7 arrays, all right")
     assert same_report(shown, printed), printed
+
+
+def test_the_readmes_training_in_python_ends_at_its_budget(capsys, monkeypatch):
+    (code,) = re.findall(r"```python\n(import numpy as np\nfrom refdope import CMR, Kronecker, Lang[^`]*)```", README)
+    corpus = load(packages=["numpy"])
+    short = replace(corpus, train=corpus.train[:20_000], valid=corpus.valid[:2_000], test=corpus.test[:2_000])
+    monkeypatch.setattr("refdope.data.load", lambda: short)
+    names = {"__name__": "example"}
+    exec(compile(code.replace("2000, 20\n", "40, 20\n"), "README.md", "exec"), names)
+    assert 2 < float(capsys.readouterr().out.split()[0]) < 6
+    assert all(W.n_params == W.shape[0] * W.shape[1] // 20 for W in names["model"].matrices.values())
 
 
 def test_the_checkers_page_shows_what_a_numpy_function_gives_and_the_readme_its_beginning(capsys):
