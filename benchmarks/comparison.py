@@ -20,7 +20,7 @@ from benchmarks.contenders import ANOTHER_FUNCTION, MAKERS
 from benchmarks.process import pinned
 from benchmarks.results import publish
 from benchmarks.targets import table
-from benchmarks.works import FULL, QUICK, Work
+from benchmarks.works import FULL, QUICK, Arrays, Work
 
 
 class Contender:
@@ -114,11 +114,22 @@ def compare(contenders: list[Contender], work: Work) -> dict[str, str]:
     for name, arrays in results.items():
         if name != reference and name in ANOTHER_FUNCTION:
             continue
-        error = max(float(np.abs(arrays[k] - first[k]).max() / np.abs(first[k]).max()) for k in arrays)
-        if not error <= limit:
+        error = distance(arrays, first)
+        if not error <= limit:  # NaN is not
             raise RuntimeError(f"{work}: {name} is {error:.1e} away from {reference}")
         found[name] = f"{error:.0e}"
     return found
+
+
+def distance(arrays: Arrays, first: Arrays) -> float:
+    """Return the largest difference of two results, relative to the largest entry of each array; NaN is kept.
+
+    Arrays that one of the two does not give are passed over; shapes that differ are infinitely far away.
+    """
+    both = arrays.keys() & first.keys()
+    if not both or any(arrays[name].shape != first[name].shape for name in both):
+        return float("inf")
+    return float(np.max([np.abs(arrays[name] - first[name]).max() / np.abs(first[name]).max() for name in both]))
 
 
 def command(out: Path, quick: bool, only: str = "") -> None:

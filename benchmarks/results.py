@@ -20,12 +20,12 @@ def publish(
 ) -> None:
     """Write rows as CSV into a folder, and as Markdown under the tables `above`; draw them; print the tables."""
     tables = "\n\n".join(markdown(table) for table in (*above, rows) if table)
+    if figure is not None:  # first: if it cannot be drawn, the three files stay as they are
+        with whole(out / f"{name}.png") as file:
+            figure(rows, file)
     write_csv(out / f"{name}.csv", rows)
     with whole(out / f"{name}.md") as file:
         file.write(f"{markdown([machine()])}\n\n{tables}\n".encode())
-    if figure is not None:
-        with whole(out / f"{name}.png") as file:
-            figure(rows, file)
     print(tables)
 
 

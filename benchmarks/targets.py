@@ -27,7 +27,7 @@ def _tokens(H: int) -> Work:
 
 TARGETS = [
     *(Target(_step(H, 2), "ours, dense", "PyTorch", x) for H, x in ((650, 1.2), (1500, 1.0), (200, 0.8), (256, 0.8))),
-    *(Target(_step(H, 1), "ours, dense", "PyTorch", 0.9) for H in (650, 1500)),
+    *(Target(_step(H, 1), "ours, dense", "PyTorch", x) for H, x in ((650, 0.9), (1500, 0.9), (200, None), (256, None))),
     Target(_step(256, 1, "float64"), "ours, dense", "numpy-ml", 1.5),
     Target(_step(256, 1, "float64"), "ours, dense", "autograd", 2.0),
     *(Target(_step(650, threads), "ours, Kronecker", "ours, dense", 6.0) for threads in (1, 2)),
@@ -38,6 +38,7 @@ TARGETS = [
     Target(_tokens(1500), "ours, doped", "ours, dense", 6.0),
     Target(_tokens(1500), "ours, doped", "ONNX Runtime", 2.5),
     Target(_tokens(1500), "ours, doped", "PyTorch", 5.0),
+    *(Target(_tokens(H), "ours, dense", peer, None) for H in (650, 1500) for peer in ("ONNX Runtime", "PyTorch")),
     *(
         Target(Work("product", B=rows, shape=shape), "ours, Kronecker", "pyfastkron", 1.5)
         for shape in ((2600, 1300), (6000, 3000))

@@ -84,7 +84,7 @@ def text(work: Work) -> tuple[np.ndarray, np.ndarray]:
 
 
 def factors(work: Work) -> Arrays:
-    """Return A, B and x of a product: near-square factors of which the product has the shape."""
+    """Return A, B and x of a product: the factors of highest rank, with most parameters, that fit 25x."""
     from refdope import Kronecker
 
     rng = np.random.default_rng(0)

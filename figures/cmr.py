@@ -48,7 +48,7 @@ def main() -> None:
         picture = figure(11, 4.5)
         left, right = picture.subplots(1, 2, width_ratios=[1.1, 1])
         for rows, (color, marker, line) in ROWS.items():
-            found = {rate: less(cmr.test(of(rows, rate)), without) for rate in RATES}
+            found = {rate: values for rate in RATES if (values := less(cmr.test(of(rows, rate)), without))}
             how = {"color": COLORS[color], "marker": marker}
             means = [sum(values) / len(values) for values in found.values()]
             left.plot(list(found), means, linestyle=line, label=rows, **how)

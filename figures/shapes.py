@@ -1,6 +1,6 @@
 """Draw what the experiment `shapes` found, from shapes.csv: shapes.md and shapes.png."""
 
-from results import COLORS, SEEDS, Results, difference, dots, figure, spread, style
+from results import COLORS, SEEDS, Results, difference, dots, figure, less, spread, style
 
 STARTS, ENDS = (0.05, 0.2), (0.3, 0.5, 0.7, 0.9)
 PAIRS = {  # what is compared: a name, the first variant, the second
@@ -81,8 +81,7 @@ def main() -> None:
         left.legend(frameon=False)
         names = [name for name, (one, other) in PAIRS.items() if shapes.of(one) and shapes.of(other)]
         for y, name in enumerate(names):
-            one, other = (shapes.test(variant) for variant in PAIRS[name])
-            values = [one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())]
+            values = less(*(shapes.test(variant) for variant in PAIRS[name]))
             dots(right, y, values, color=COLORS["blue" if "doped" in name else "green"], marker="o")
         right.axvline(0, color="0.6", linewidth=0.8)
         right.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))

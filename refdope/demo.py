@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, replace
-from math import exp, log
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
@@ -33,6 +32,7 @@ from refdope.structures.base import Array
 from refdope.training import evaluate, evaluation_batches
 from refdope.training.config import Config
 from refdope.training.experiment import Experiment
+from refdope.units import brief_unit, in_unit
 from refdope.workers import bar_line, workers
 
 # two minutes on two cores; the CMR schedule was chosen on the test text of seed 0, as the README tells
@@ -89,7 +89,7 @@ def train(run: Run, text: Text) -> Outcome:
             row = experiment.measure()
             if row is not None:
                 alive = f", {row['density']:.0%} alive" if run.config.overlay else ""
-                bar.set_postfix_str(f"{per_token(row['loss'], text.level):.3f} {unit(text.level)}{alive}")
+                bar.set_postfix_str(f"{in_unit(row['loss'], text.level):.3f} {brief_unit(text.level)}{alive}")
             if experiment.step in pictured:
                 snapshots |= _snapshot(model, experiment.step)
             if experiment.done:
@@ -167,7 +167,7 @@ def _side_by_side(runs: Sequence[Run], text: Text, jobs: int) -> list[Outcome]:
         for done in as_completed(started):
             outcomes[started[done]] = outcome = done.result()
             bar.update()
-            found = f"{per_token(outcome.loss, text.level):.3f} {unit(text.level)} on the test text"
+            found = f"{in_unit(outcome.loss, text.level):.3f} {brief_unit(text.level)} on the test text"
             name = f"{outcome.run.name}, seed {outcome.run.config.seed}"
             bar.write(f"{name}: {found}, {outcome.seconds:.0f} s", file=sys.stderr)
     return [outcomes[k] for k in range(len(runs))]
@@ -182,11 +182,11 @@ def table(outcomes: Sequence[Outcome], level: Level) -> list[dict[str, Any]]:
 
 
 def _row(name: str, outcomes: Sequence[Outcome], level: Level) -> dict[str, Any]:
-    found, c = [per_token(outcome.loss, level) for outcome in outcomes], outcomes[0].cost
+    found, c = [in_unit(outcome.loss, level) for outcome in outcomes], outcomes[0].cost
     spread = f" ± {stdev(found):.3f}" if len(found) > 1 else ""
     return {
         "model": name,
-        unit(level): f"{mean(found):.3f}{spread}",
+        brief_unit(level): f"{mean(found):.3f}{spread}",
         "LSTM parameters": c.lstm_params,
         "LSTM factor": f"{c.lstm_factor:.1f}x",
         "LSTM kB": f"{c.lstm_bytes / 1000:.1f}",
@@ -195,13 +195,3 @@ def _row(name: str, outcomes: Sequence[Outcome], level: Level) -> dict[str, Any]
         "factor of all": f"{c.factor:.1f}x",
         "seconds": f"{mean(outcome.seconds for outcome in outcomes):.0f}",
     }
-
-
-def per_token(nats: float, level: Level) -> float:
-    """Return a loss in the unit of its level: bits per character, or perplexity."""
-    return nats / log(2) if level == "char" else exp(nats)
-
-
-def unit(level: Level) -> str:
-    """Return the name of that unit."""
-    return "bits/char" if level == "char" else "perplexity"

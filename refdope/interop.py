@@ -23,18 +23,18 @@ NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)$")
 
 
 def to_torch(layers: Sequence[LSTM]) -> Params:
-    """Return the dense weights of a stack of layers under PyTorch's names; all of b is in bias_ih."""
+    """Return the dense weights of a stack of layers under PyTorch's names, copies; all of b is in bias_ih."""
     arrays = {}
     for k, layer in enumerate(layers):
-        Wx, Wh = layer.to_dense()
-        arrays[f"weight_ih_l{k}"], arrays[f"weight_hh_l{k}"] = np.ascontiguousarray(Wx), np.ascontiguousarray(Wh)
+        for name, W in zip(("weight_ih", "weight_hh"), layer.to_dense(), strict=True):
+            arrays[f"{name}_l{k}"] = np.array(W, layer.b.dtype, order="C")
         arrays[f"bias_ih_l{k}"] = layer.b.copy()
         arrays[f"bias_hh_l{k}"] = np.zeros_like(layer.b)
     return arrays
 
 
 def from_torch(arrays: Mapping[str, Array]) -> list[LSTM]:
-    """Return the layers of a stack whose weights are under PyTorch's names.
+    """Return the layers of a stack whose weights are under PyTorch's names; they are copied.
 
     Parameters
     ----------
@@ -65,8 +65,10 @@ def from_torch(arrays: Mapping[str, Array]) -> list[LSTM]:
             if array is not None and (np.ndim(array) != axes or np.asarray(array).dtype.kind != "f"):
                 what = f"{np.asarray(array).dtype} of shape {np.shape(array)}"
                 raise ValueError(f"weights: {name}_l{k} must be of floats, with {axes} axes, got {what}")
+            if array is not None and axes == 1 and len(array) != len(Wx):
+                raise ValueError(f"weights: {name}_l{k} must be ({len(Wx)},), as weight_ih_l{k}, got {np.shape(array)}")
         b = sum((bias for bias in (b_ih, b_hh) if bias is not None), np.zeros(len(Wx), Wx.dtype))
-        layers.append(LSTM(Dense(np.asarray(Wx)), Dense(np.asarray(Wh)), np.asarray(b)))
+        layers.append(LSTM(Dense(np.array(Wx)), Dense(np.array(Wh)), b))
     return layers
 
 
@@ -108,7 +110,7 @@ def _read_safetensors(path: Path) -> Params:
     module = _safetensors()
     try:
         return dict(module.numpy.load_file(path))
-    except (module.SafetensorError, ValueError, OSError) as error:
+    except (module.SafetensorError, TypeError, ValueError, OSError) as error:  # TypeError: of bfloat16, say
         raise ValueError(f"weights: {path} cannot be read: {error}") from None
 
 

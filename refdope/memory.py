@@ -7,6 +7,7 @@ once, and what comes back is mapped and zeroed page by page: a share of a step's
 import ctypes
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+LIMITS = 2**31 - 1, 2**25  # older glibc takes no more than the second for MMAP_THRESHOLD
 
 
 def keep_memory() -> bool:
@@ -19,4 +20,5 @@ def keep_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # another C library
         return False
-    return all(mallopt(threshold, 2**31 - 1) == 1 for threshold in (MMAP_THRESHOLD, TRIM_THRESHOLD))
+    told = [any(mallopt(which, limit) == 1 for limit in LIMITS) for which in (MMAP_THRESHOLD, TRIM_THRESHOLD)]
+    return all(told)

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 import benchmarks
 from benchmarks import crossover, memory, roofline, share
 from benchmarks.__main__ import COMMANDS, main
+from benchmarks.comparison import distance
 from benchmarks.contenders import MAKERS
 from benchmarks.pictures import spread
 from benchmarks.process import pinned
@@ -88,6 +89,15 @@ def test_results_are_written_for_programs_and_for_readers(tmp_path, capsys):
 def test_threads_are_pinned():
     environment = pinned(2)
     assert environment["OPENBLAS_NUM_THREADS"] == environment["OMP_NUM_THREADS"] == "2"
+
+
+def test_results_that_are_not_the_same_are_far_apart():
+    first = {"h": np.array([[1.0, -4.0]]), "dx": np.array([2.0])}
+    assert distance(first, first) == 0
+    assert distance({"h": np.array([[1.0, -3.0]])}, first) == 0.25
+    assert np.isnan(distance({"h": first["h"], "dx": np.array([np.nan])}, first))
+    assert distance({"h": first["h"], "dx": np.array([[2.0]])}, first) == np.inf  # would broadcast
+    assert distance({"other": first["h"]}, first) == np.inf
 
 
 # -------------------------------------------------------------------------------------------------------- targets

@@ -61,6 +61,7 @@ def test_a_structured_layer_leaves_as_its_dense_matrix():
             "weight_ih_l0 must be of floats, with 2 axes, got",
         ),
         (lambda a: a.update(bias_hh_l1=np.zeros(16, int)), "bias_hh_l1 must be of floats, with 1 axes, got int64 of"),
+        (lambda a: a.update(bias_ih_l0=np.zeros(1)), r"bias_ih_l0 must be \(16,\), as weight_ih_l0, got \(1,\)"),
         (lambda a: a.update(weight_hh_l0=np.zeros((16, 5))), r"must be \(4H, D\), \(4H, H\)"),
     ],
 )

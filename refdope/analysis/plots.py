@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from math import log
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from refdope.style import RC
+from refdope.units import in_unit, unit
 
 # Okabe and Ito's colours, told apart by the colour-blind; line styles tell them apart in grey
 STYLE = {
@@ -49,15 +49,13 @@ def demo_figure(folder: Path, file: IO[bytes]) -> None:
 
 
 def _course(rows: Sequence[Mapping[str, str]], name: str, level: str) -> dict[str, Any]:
-    """Return the columns of one model over its steps, means over the seeds, losses in the unit of the level."""
+    """Return the columns of one model over its steps, losses in the unit of the level, means over the seeds."""
     columns: dict[str, Any] = {}
     steps = sorted({int(row["step"]) for row in rows if row["model"] == name})
     for column in ("density", "share", "loss", "without_overlay", "without_structure"):
         of = {step: [float(r[column]) for r in rows if r["model"] == name and int(r["step"]) == step] for step in steps}
-        values = np.array([np.mean(of[step]) for step in steps])
-        if column.startswith(("loss", "without")):
-            values = values / log(2) if level == "char" else np.exp(values)
-        columns[column] = values
+        loss = column.startswith(("loss", "without"))
+        columns[column] = np.array([np.mean([in_unit(v, level) if loss else v for v in of[step]]) for step in steps])
     return columns | {"step": np.array(steps)}
 
 
@@ -69,10 +67,6 @@ def _known(name: str) -> str:
 def _style(name: str) -> dict[str, Any]:
     color, line = STYLE[_known(name)]
     return {"color": color, "linestyle": line}
-
-
-def _unit(about: Mapping[str, Any]) -> str:
-    return "bits per character" if about["level"] == "char" else "perplexity"
 
 
 def _ramp(axes: Axes, courses: Mapping[str, Mapping[str, Any]]) -> None:
@@ -94,7 +88,7 @@ def _losses(axes: Axes, courses: Mapping[str, Mapping[str, Any]], about: Mapping
     else:
         axes.set_yscale("log")
         axes.set_ylim(min(final) * 0.9, max(final) * 2.5)
-    axes.set_ylabel(f"validation {_unit(about)}")
+    axes.set_ylabel(f"validation {unit(about['level'])}")
     axes.set_title(f"One model, five ways, {about['factor']:g}x smaller")
     axes.legend(frameon=False, loc="upper right")
     axes.text(0.02, 0.02, "grey: share of the overlay alive", transform=axes.transAxes, color="0.35")
@@ -110,12 +104,12 @@ def _parts(axes: Axes, courses: Mapping[str, Mapping[str, Any]], about: Mapping[
 
     what = [("both parts", ""), ("overlay set to zero", "o"), ("structure set to zero", "s")]
     shapes = [Line2D([], [], color="0.3", marker=m, markersize=4, label=label) for label, m in what]
+    axes.set_yscale("log" if about["level"] == "word" else "linear")
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.2 * (high - low))  # room for the legend above the curves
+    above = high * (high / low) ** 0.2 if about["level"] == "word" else high + 0.2 * (high - low)
+    axes.set_ylim(low, above)  # room for the legend above the curves
     axes.legend(handles=shapes, frameon=False, loc="upper right", fontsize=8)
-    if about["level"] == "word":
-        axes.set_yscale("log")
-    axes.set_ylabel(f"validation {_unit(about)}")
+    axes.set_ylabel(f"validation {unit(about['level'])}")
     axes.set_title("What each part can do alone")
 
 
@@ -166,7 +160,7 @@ PANELS = {
 
 def report_figure(runs: Sequence[Path], file: IO[bytes]) -> None:
     """Draw runs side by side from their folders: loss against updates, time and sparsity, and what their parts do."""
-    from refdope.analysis.report import in_unit, read_csv
+    from refdope.analysis.report import read_csv
     from refdope.training import times
     from refdope.training.folder import read_config
 
@@ -176,7 +170,7 @@ def report_figure(runs: Sequence[Path], file: IO[bytes]) -> None:
         units = set()
         for k, run in enumerate(runs):
             course, config = read_csv(run / "metrics.csv")[1:], read_config(run)  # the first row is before training
-            units.add(_unit({"level": config.level}))
+            units.add(unit(config.level))
             color, line = list(STYLE.values())[k % 5][0], ["-", "--", "-.", ":"][k // 5 % 4]
             style: Any = {"color": color, "linestyle": line, "label": str(run)}
             step = [row["step"] for row in course]

@@ -3,12 +3,13 @@
 import csv
 import json
 from collections.abc import Sequence
-from math import exp, log, nan
+from math import nan
 from pathlib import Path
 from typing import Any
 
 from refdope.training import times
 from refdope.training.folder import read_config
+from refdope.units import brief_unit, in_unit
 
 
 def rows(runs: Sequence[Path]) -> list[dict[str, str]]:
@@ -27,23 +28,28 @@ def _row(run: Path) -> dict[str, str]:
     if course and not {"step", "valid"} <= course[0].keys():
         raise ValueError(f"{run / 'metrics.csv'} cannot be read: it has no column step, or none valid")
     result = read_json(run / "result.json") if (run / "result.json").exists() else {}
-    what = config.structure if config.structure != "none" else "pruned"
-    if config.overlay and config.structure != "none":
-        what += " doped" + (f" CMR {config.cmr:g} {config.cmr_rows}" if config.cmr else "")
+    kind = "pruned" if config.structure == "none" else config.structure + " doped" * config.overlay
+    also = {
+        f"CMR {config.cmr:g} {config.cmr_rows}": config.cmr and config.overlay,
+        f"L2 {config.l2_overlay:g}": config.l2_overlay and config.overlay,
+        "on [x; h]": config.joint,
+        f"dropout {config.dropout:g}": config.dropout,
+    }
+    what = " ".join([kind, *(text for text, said in also.items() if said)])
 
     def told(key: str, form: str, unit: float = 1) -> str:
         """Return a number of the result in a unit of it; "-" while it has none."""
         value = result.get(key)
         return format(value / unit if unit > 1 else value, form) if isinstance(value, int | float) else "-"
 
-    last = course[-1] if course else {"step": config.steps, "valid": nan}
+    last = course[-1] if course else {"step": 0, "valid": nan}
     return {
         "run": str(run),
         "model": f"{what}, {config.layers} x {config.hidden}",
         "updates": f"{last['step']:.0f}" + ("" if result else " so far"),
         "hours": f"{log[-1].seconds / 3600:.2f}" if log else "-",
         "tokens/s": f"{log[-1].speed:.0f}" if log else "-",
-        "unit": "bits/char" if config.level == "char" else "perplexity",
+        "unit": brief_unit(config.level),
         "valid": f"{in_unit(last['valid'], config.level):.3f}",
         "test": told("test_in_unit", ".3f"),
         "LSTM params": told("lstm_params", "d"),
@@ -55,11 +61,6 @@ def _row(run: Path) -> dict[str, str]:
         "kB on disk": told("bytes_on_disk", ".1f", 1000),
         "MACs/token": told("macs", "d"),
     }
-
-
-def in_unit(nats: float, level: str) -> float:
-    """Return a loss as bits per character, or as perplexity."""
-    return nats / log(2) if level == "char" else exp(min(nats, 700))
 
 
 def read_csv(path: Path) -> list[dict[str, float]]:

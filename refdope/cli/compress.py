@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from refdope import interop
 from refdope.analysis import markdown
 from refdope.structures import STRUCTURES
@@ -12,6 +10,7 @@ from refdope.structures.base import join
 from refdope.training.compress import compress_layers, compress_run
 from refdope.training.config import KINDS
 from refdope.training.folder import read_config
+from refdope.units import in_unit, unit
 
 ABOUT = ("give the doped LSTM nearest to a trained dense one",)
 EXAMPLES = """\
@@ -47,11 +46,11 @@ def run(args: argparse.Namespace) -> None:
 def _run_folder(args: argparse.Namespace) -> None:
     """Compress the model of a run, and say what that cost and what fine-tuning brought back."""
     found = compress_run(args.source, args.out, args.structure, args.factor, args.updates, args.lr)
-    char = read_config(args.out).level == "char"
-    told = {k: found[k] / np.log(2) if char else np.exp(found[k]) for k in ("before", "after", "tuned")}
+    level = read_config(args.out).level
+    told = {k: in_unit(found[k], level) for k in ("before", "after", "tuned")}
     print(markdown(found["errors"]))
     print(
-        f"{'bits per character' if char else 'perplexity'} on the test text: {told['before']:.3f} dense, "
+        f"{unit(level)} on the test text: {told['before']:.3f} dense, "
         f"{told['after']:.3f} compressed, {told['tuned']:.3f} after {args.updates} updates"
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 from refdope.data import load, tokenize
 from refdope.training import evaluate, evaluation_batches
 from refdope.training.trained import read_model
+from refdope.units import in_unit, unit
 
 ABOUT = ("measure a trained model on a test text",)
 EXAMPLES = """\
@@ -32,5 +33,5 @@ def run(args: argparse.Namespace) -> None:
     tokens = trained.vocabulary.encode(tokenize(corpus.test, level, corpus.spaced))
     loss = evaluate(trained.model, evaluation_batches(tokens))
     unknown = np.mean(tokens == 0)
-    told = f"{loss / np.log(2):.4f} bits per character" if level == "char" else f"perplexity {np.exp(loss):.3f}"
+    told = f"{in_unit(loss, level):.4f} {unit(level)}"
     print(f"{corpus}\n{told} on {len(tokens):,} test tokens, {unknown:.1%} of them unknown")

@@ -124,9 +124,16 @@ class LanguageModel:
         Returns
         -------
         int array, (length,)
+
+        Raises
+        ------
+        ValueError
+            If the prompt is empty, the length negative, or the temperature not a number above 0.
         """
-        if temperature <= 0:
-            raise ValueError(f"generate: temperature must be above 0, got {temperature}")
+        if not 0 < temperature < np.inf:
+            raise ValueError(f"generate: temperature must be a number above 0, got {temperature}")
+        if length < 0:
+            raise ValueError(f"generate: length must be 0 or more, got {length}")
         if np.size(prompt) == 0:
             raise ValueError("generate: prompt must have at least one token")
         stepper, text = Stepper(self), np.empty(length, dtype=np.int64)
@@ -194,7 +201,7 @@ class LanguageModel:
         `JointLSTM`. The entries of the embedding start with root mean square `embedding_std`, those of the softmax with
         `softmax_std`, by default (3H)^-1/2, and its bias at zero.
         """
-        softmax_norm = softmax_std * (V * H) ** 0.5 if softmax_std else (V / 3) ** 0.5
+        softmax_norm = (V / 3) ** 0.5 if softmax_std is None else softmax_std * (V * H) ** 0.5
         return cls(
             Embedding(gaussian(rng, (V, H), embedding_std * (V * H) ** 0.5)),
             [(JointLSTM if joint else LSTM).for_compression(H, H, kind, factor, rng, **lstm) for _ in range(layers)],

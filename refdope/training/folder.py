@@ -35,6 +35,7 @@ from refdope.training.config import Config, read_toml
 from refdope.training.experiment import Experiment
 from refdope.training.process import interruptible, locked
 from refdope.training.trainer import evaluate, evaluation_batches
+from refdope.units import in_unit, unit
 
 KEPT = 2  # checkpoints
 
@@ -146,8 +147,8 @@ def result(level: str, test: float, model: LanguageModel, weights: Path) -> dict
     return {
         "level": level,
         "test": test,
-        "test_in_unit": test / np.log(2) if level == "char" else float(np.exp(test)),
-        "unit": "bits per character" if level == "char" else "perplexity",
+        "test_in_unit": in_unit(test, level),
+        "unit": unit(level),
         **asdict(cost(model)),
         "bytes_on_disk": weights.stat().st_size,
     }

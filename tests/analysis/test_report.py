@@ -22,6 +22,20 @@ def runs(tmp_path_factory):
     return [folder / name for name in ("doped", "dense", "under way")]
 
 
+def test_what_a_run_is_made_of_is_told(runs, tmp_path, capsys):
+    control = ["--structure", "none", "--cmr", "0.1", "--l2-overlay", "1e-4", "--joint", "--dropout", "0.2"]
+    text = str(runs[0].parent / "text.txt")
+    assert main(["train", str(tmp_path / "run"), "--data", text, *SMALL, *control]) == 0
+    assert main(["report", str(tmp_path / "run"), "--format", "csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["model"] == "pruned CMR 0.1 both L2 0.0001 on [x; h] dropout 0.2, 1 x 12"
+    (tmp_path / "run" / "metrics.csv").unlink()
+    (tmp_path / "run" / "result.json").unlink()
+    assert main(["report", str(tmp_path / "run"), "--format", "csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["updates"] == "0 so far"
+
+
 def test_any_number_of_runs_is_laid_side_by_side(runs, capsys):
     assert main(["report", *map(str, runs), "--format", "csv"]) == 0
     doped, dense, under_way = csv.DictReader(io.StringIO(capsys.readouterr().out))
@@ -42,14 +56,23 @@ def test_any_number_of_runs_is_laid_side_by_side(runs, capsys):
     assert capsys.readouterr().out.startswith("| run")
 
 
-def test_the_figure_is_drawn_and_replaced_whole(runs, tmp_path, capsys):
+def test_the_figure_is_drawn_and_replaced_whole(runs, tmp_path, capsys, monkeypatch):
     picture = tmp_path / "runs.png"
     picture.write_text("earlier")
     assert main(["report", *map(str, runs), "--figure", str(picture)]) == 0
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    drawn = picture.read_bytes()
+    assert drawn.startswith(b"\x89PNG")
     assert main(["report", str(tmp_path / "nowhere"), "--figure", str(picture)]) == 2
     assert "there is no run in" in capsys.readouterr().err
-    assert picture.read_bytes().startswith(b"\x89PNG")
+
+    def half(_, file, **__):
+        file.write(b"half")
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", half)
+    assert main(["report", *map(str, runs), "--figure", str(picture)]) == 2
+    assert "the disk is full" in capsys.readouterr().err
+    assert picture.read_bytes() == drawn
 
 
 @pytest.mark.parametrize(

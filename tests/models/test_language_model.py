@@ -131,7 +131,11 @@ def test_what_does_not_fit_is_refused():
     tokens = np.zeros((3, 2), int)
     with pytest.raises(ValueError, match=r"state must have one \(h, c\) for each of 2 layers"):
         m.forward(tokens, tokens, [(np.zeros((2, H)), np.zeros((2, H)))])
-    with pytest.raises(ValueError, match="temperature must be above 0, got 0"):
+    with pytest.raises(ValueError, match="temperature must be a number above 0, got 0"):
         m.generate(np.array([1]), 3, np.random.default_rng(0), temperature=0)
+    with pytest.raises(ValueError, match="temperature must be a number above 0, got nan"):
+        m.generate(np.array([1]), 3, np.random.default_rng(0), temperature=np.nan)
+    with pytest.raises(ValueError, match="length must be 0 or more, got -1"):
+        m.generate(np.array([1]), -1, np.random.default_rng(0))
     with pytest.raises(ValueError, match="prompt must have at least one token"):
         m.generate(np.array([], dtype=int), 3, np.random.default_rng(0))
