@@ -95,10 +95,13 @@ def check_killing_and_resuming(text, tmp_path, kills, updates):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     subprocess.run([*command, str(tmp_path / "whole"), *settings], check=True, **quiet)
     run, chance, killed = tmp_path / "killed", random.Random(0), 0
-    starting = [*command, str(run), *settings]
+
+    def go_on() -> list[str]:
+        """Resume, once there is something to resume."""
+        return [*command, "--resume", str(run)] if (run / "config.toml").exists() else [*command, str(run), *settings]
+
     while killed < kills:
-        resumed = [*command, "--resume", str(run)] if (run / "config.toml").exists() else starting
-        process = subprocess.Popen(resumed, **quiet)
+        process = subprocess.Popen(go_on(), **quiet)
         try:
             process.wait(chance.uniform(0.2, 1.4))
         except subprocess.TimeoutExpired:
@@ -108,7 +111,7 @@ def check_killing_and_resuming(text, tmp_path, kills, updates):
         assert process.returncode in (0, -signal.SIGKILL), said
         if process.returncode == 0 and "has ended already" in said:
             pytest.fail(f"the run ended after {killed} kills: too short for this test")
-    subprocess.run([*command, "--resume", str(run)], check=True, **quiet)
+    subprocess.run(go_on(), check=True, **quiet)
     same_run(tmp_path / "whole", run)
     assert not list(run.rglob("*.part"))
 
