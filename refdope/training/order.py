@@ -2,6 +2,7 @@
 
 Variants stand in the order of their importance. So whenever an experiment is stopped, what it has is what matters most:
 the first seed of all variants comes before the second of any, and a variant's trials come right before its first seed.
+Controls come after all that.
 """
 
 from collections.abc import Collection, Sequence
@@ -50,15 +51,18 @@ class Order:
         waiting : collection of Run
             What was begun and has not ended.
         """
-        first, later = [], []
-        for v in self.study.variants:
-            short = self._trials[v.name]
-            first += short
-            if all(run not in waiting and (run in self._begun or self.record.done(run)) for run in short):
-                runs = self._proper(v)
-                first += runs[:1]
-                later.append(runs[1:])
-        due = (run for run in (*first, *_by_seed(later)) if run not in self._begun and not self.record.done(run))
+        listed = []
+        for controls in (False, True):
+            first, later = [], []
+            for v in (v for v in self.study.variants if v.control is controls):
+                short = self._trials[v.name]
+                first += short
+                if all(run not in waiting and (run in self._begun or self.record.done(run)) for run in short):
+                    runs = self._proper(v)
+                    first += runs[:1]
+                    later.append(runs[1:])
+            listed += [*first, *_by_seed(later)]
+        due = (run for run in listed if run not in self._begun and not self.record.done(run))
         begun = list(islice(due, None if at_once is None else max(at_once - len(waiting), 0)))
         self._begun.update(begun)
         return begun

@@ -11,6 +11,7 @@ An experiment is a TOML file:
     seeds = 3                       1 where it says nothing
     settings = {structure = "kronecker"}
     each = {factor = [10, 20]}      several variants in one, named "doped KP, factor 10" and so on
+    control = true                  it is begun after all seeds of those that are none
 
 First every variant tries the grid on short runs of seed 0, and keeps the settings of the lowest validation loss; a
 setting that the variant names itself is not tried. Then come the runs proper, seed by seed: `refdope.training.conduct`
@@ -33,6 +34,7 @@ class Variant:
     name: str
     settings: dict[str, Any]
     seeds: int
+    control: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def read(path: Path, preset: str = "", **more: Any) -> Study:
         _check(f"{path}: a variant", one, PARTS_OF_VARIANT)
         for chosen in _products(one.get("each", {})):
             name = ", ".join([one["name"], *(f"{setting} {value}" for setting, value in chosen.items())])
-            variants.append(Variant(name, one.get("settings", {}) | chosen, one.get("seeds", 1)))
+            how = one.get("seeds", 1), one.get("control", False)
+            variants.append(Variant(name, one.get("settings", {}) | chosen, *how))
     of_preset = {name: value for name, value in PRESETS.get(preset, {}).items() if name not in ("structure", "overlay")}
     base = given.get("base", {}) | of_preset | more
     study = Study(path.stem, given.get("about", ""), base, given.get("short", {}), given.get("grid", {}), variants)
@@ -126,6 +129,7 @@ PARTS = {
 PARTS_OF_VARIANT = {
     "name": ("a text", lambda given: isinstance(given, str)),
     "seeds": ("a number from 1 up", lambda given: given is None or (type(given) is int and given >= 1)),
+    "control": ("true or false", lambda given: given is None or isinstance(given, bool)),
     "settings": ("a table of settings", _table),
     "each": ("a table of lists of settings", _lists),
 }

@@ -1,5 +1,7 @@
 """What of an experiment comes first."""
 
+from dataclasses import replace
+
 import pytest
 
 from refdope.training import conduct
@@ -21,6 +23,15 @@ def test_one_at_a_time_a_variant_begins_right_after_its_trials(small):
         "fixed-seed0",
         "doped-kp-seed1",
     ]
+
+
+def test_controls_begin_after_all_seeds_of_the_others(small):
+    read, *where = small
+    read = replace(read, variants=[replace(v, control=v.name == "dense") for v in read.variants])
+    here = Here()
+    conduct.conduct(read, *where, here, at_once=1)
+    kp = ["doped-kp-seed0", "fixed-seed0", "doped-kp-seed1"]
+    assert names(here.ran) == [*["doped-kp trial"] * 4, *kp, *["dense trial"] * 2, "dense-seed0"]
 
 
 def test_without_a_limit_nothing_that_can_begin_waits(small):
