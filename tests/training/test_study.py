@@ -22,7 +22,7 @@ from tests.training.experiments import FILE
         (('name = "fixed"', ""), "a variant: name must be a text, got None"),
         (('name = "fixed"', "name = 3"), "a variant: name must be a text, got 3"),
         (('name = "fixed"', 'name = "fixed"\ncontrol = 1'), "a variant: control must be true or false, got 1"),
-        (('name = "fixed"', 'name = "fixed"\nseed = 3'), "a variant has name, seeds, control, settings, each, not 'seed'"),
+        (('name = "fixed"', 'name = "fixed"\nseed = 3'), "has name, seeds, control, settings, each, not 'seed'"),
         (("seeds = 2", 'seeds = "2"'), "seeds must be a number from 1 up, got '2'"),
         (("seeds = 2", "seeds = 0"), "seeds must be a number from 1 up, got 0"),
         (('settings = {structure = "kronecker"}', "settings = 3"), "settings must be a table of settings, got 3"),
