@@ -124,12 +124,11 @@ def compare(contenders: list[Contender], work: Work) -> dict[str, str]:
 def distance(arrays: Arrays, first: Arrays) -> float:
     """Return the largest difference of two results, relative to the largest entry of each array; NaN is kept.
 
-    Arrays that one of the two does not give are passed over; shapes that differ are infinitely far away.
+    Arrays of which the first has none by that name, or of another shape, are infinitely far away.
     """
-    both = arrays.keys() & first.keys()
-    if not both or any(arrays[name].shape != first[name].shape for name in both):
+    if not arrays or any(name not in first or a.shape != first[name].shape for name, a in arrays.items()):
         return float("inf")
-    return float(np.max([np.abs(arrays[name] - first[name]).max() / np.abs(first[name]).max() for name in both]))
+    return float(np.max([np.abs(a - first[name]).max() / np.abs(first[name]).max() for name, a in arrays.items()]))
 
 
 def command(out: Path, quick: bool, only: str = "") -> None:

@@ -17,6 +17,7 @@ def gradcheck() -> Callable[..., Any]:
     """Check hand-written gradients; fail with a report that says what is wrong. See `refdope.gradcheck`."""
 
     def check(*args: Any, **options: Any) -> Any:
+        """Run `refdope.gradcheck`; return its report if all is right, else fail with it."""
         from refdope.checks import gradcheck  # here, so that tests without it load nothing
 
         report = gradcheck(*args, **options)

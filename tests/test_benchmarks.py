@@ -28,7 +28,7 @@ MODULES = sorted(path.stem for path in Path(benchmarks.__file__).parent.glob("*.
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "__init__"])
 def test_every_module_is_imported_without_the_peers(name):
-    import_module(f"benchmarks.{name}")
+    assert import_module(f"benchmarks.{name}").__doc__  # that it can be, and says what it is
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -97,7 +97,8 @@ def test_results_that_are_not_the_same_are_far_apart():
     assert distance({"h": np.array([[1.0, -3.0]])}, first) == 0.25
     assert np.isnan(distance({"h": first["h"], "dx": np.array([np.nan])}, first))
     assert distance({"h": first["h"], "dx": np.array([[2.0]])}, first) == np.inf  # would broadcast
-    assert distance({"other": first["h"]}, first) == np.inf
+    assert distance(first | {"other": first["h"]}, first) == np.inf
+    assert distance({}, first) == np.inf
 
 
 # -------------------------------------------------------------------------------------------------------- targets

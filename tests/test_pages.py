@@ -151,7 +151,7 @@ def test_the_readmes_speeds_are_those_of_the_benchmarks():
     measured = (ROOT / "benchmarks" / "results" / "bench.md").read_text().splitlines()
     shown = [line for line in README.splitlines() if re.match(r"\| (lstm|model step|product)", line)]
     assert len(shown) > 10
-    assert not {"".join(line.split()) for line in shown} - {"".join(line.split()) for line in measured}
+    assert not set(shown) - set(measured)
 
 
 @pytest.mark.parametrize("page", ["figures/README.md", "docs/evidence.md"])
@@ -159,7 +159,7 @@ def test_what_the_experiments_say_is_quoted_from_their_tables(page):
     text = " ".join((ROOT / page).read_text().split())
     tables = "".join(table.read_text() for table in (ROOT / "figures").glob("*.md") if table.name != "README.md")
     quoted = re.findall(r"[+-]?\d\.\d+ ± \d\.\d+", text)
-    assert len(quoted) > 10
+    assert len(quoted) > 20
     assert [number for number in quoted if number not in tables] == []
 
 

@@ -119,6 +119,7 @@ def name_factor(c: float, numbers: Mapping[str, float]) -> tuple[bool, str]:
     """
 
     def named(candidates: Iterator[tuple[str, float]]) -> str:
+        """Return the name of the first candidate that c is; "" if it is none."""
         return next((text for text, value in candidates if abs(c - value) <= 1e-6 * abs(c)), "")
 
     found = named(_dropouts(numbers))

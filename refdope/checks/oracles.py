@@ -130,6 +130,7 @@ class Around:
         was = array[index]
 
         def line(by: Any) -> Any:
+            """Return the loss with the entry moved by so much."""
             array[index] = was + by
             try:
                 return self.here()
@@ -143,6 +144,7 @@ class Around:
         was = {name: self.arrays[name].copy() for name in v}
 
         def line(by: Any) -> Any:
+            """Return the loss with all arrays moved along v by so much."""
             for name, along in v.items():
                 np.add(was[name], by * along, out=self.arrays[name])
             try:

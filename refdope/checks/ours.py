@@ -40,14 +40,17 @@ def check_structure(
     x, dy = rng.standard_normal((*lead, n)), rng.standard_normal((*lead, m))
 
     def matrix(params: Any) -> Any:
+        """Return the structure over these arrays, with the same masks every time."""
         made = W.replace({name: a for name, a in params.items() if name != "x"})
         return made.sample(np.random.default_rng(SEED), lead) if sampled else made
 
     def loss(params: Any) -> Any:
+        """Return a scalar of the outputs."""
         y = matrix(params).forward(params["x"])
         return (dy * (y + y**2 / 3)).sum()
 
     def grads(params: Any) -> Any:
+        """Return what the hand-written backward pass gives."""
         made = matrix(params)
         d_y = dy * (1 + 2 * made.forward(params["x"]) / 3)
         return made.gradient(params["x"], d_y) | {"x": made.adjoint(d_y)}
@@ -88,16 +91,19 @@ def lstm_problem(lstm: Any, T: int, B: int, sampled: bool = False, seed: int = 0
     }
 
     def run(params: Any) -> Any:
+        """Run a forward pass over these arrays, with the same masks every time."""
         made = lstm.replace({name: a for name, a in params.items() if name not in rest})
         return made, made.forward(
             params["x"], (params["h0"], params["c0"]), np.random.default_rng(SEED) if sampled else None
         )
 
     def loss(params: Any) -> Any:
+        """Return a scalar of the outputs."""
         _, (h, (h_end, c_end), _) = run(params)
         return (d_h * h).sum() + (d_end[0] * h_end).sum() + (d_end[1] * c_end).sum()
 
     def grads(params: Any) -> Any:
+        """Return what the hand-written backward pass gives."""
         made, (_, _, cache) = run(params)
         dx, (dh0, dc0), found = made.backward(d_h, cache, (d_end[0], d_end[1]))
         return found | {"x": dx, "h0": dh0, "c0": dc0}
@@ -130,13 +136,16 @@ def check_model(model: Any, T: int = 3, B: int = 2, *, sampled: bool = False, se
     tokens = np.random.default_rng(seed).integers(0, len(model.embedding.E), (T + 1, B))
 
     def run(params: Any) -> Any:
+        """Run a forward pass over these arrays, with the same masks every time."""
         made = model.replace(params)
         return made, made.forward(tokens[:-1], tokens[1:], rng=np.random.default_rng(SEED) if sampled else None)
 
     def loss(params: Any) -> Any:
+        """Return a scalar of the outputs."""
         return run(params)[1][0]
 
     def grads(params: Any) -> Any:
+        """Return what the hand-written backward pass gives."""
         made, (_, _, cache) = run(params)
         return made.backward(cache)
 

@@ -135,9 +135,11 @@ def check_embedding(**options: Any) -> Report:
     table, dx = Embedding(rng.standard_normal((6, D))), rng.standard_normal((3, 2, D))
 
     def loss(params: Any) -> Any:
+        """Return a scalar of the outputs."""
         return (table.replace(params).forward(tokens)[0] ** 2 * dx).sum() / 2
 
     def grads(params: Any) -> Any:
+        """Return what the hand-written backward pass gives."""
         made = table.replace(params)
         x, cache = made.forward(tokens)
         return made.backward(x * dx, cache)[1]
@@ -152,9 +154,11 @@ def check_softmax(**options: Any) -> Report:
     targets, d_loss = rng.integers(0, V, (3, 2)), 1.7
 
     def loss(params: Any) -> Any:
+        """Return a scalar of the outputs."""
         return d_loss * top.replace(params).forward(params["h"], targets)[0]
 
     def grads(params: Any) -> Any:
+        """Return what the hand-written backward pass gives."""
         made = top.replace(params)
         dh, found = made.backward(d_loss, made.forward(params["h"], targets)[1])
         return found | {"h": dh}
@@ -168,9 +172,11 @@ def check_dropout(**options: Any) -> Report:
     dy = rng.standard_normal((3, 2, H))
 
     def loss(params: Any) -> Any:
+        """Return a scalar of the outputs."""
         return (layer.forward(params["x"], _rng())[0] ** 2 * dy).sum() / 2
 
     def grads(params: Any) -> Any:
+        """Return what the hand-written backward pass gives."""
         y, cache = layer.forward(params["x"], _rng())
         return {"x": layer.backward(y * dy, cache)}
 

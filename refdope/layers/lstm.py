@@ -246,6 +246,7 @@ class LSTM:
         std = (3 * H) ** -0.5 if std is None else std
 
         def weight(n: int) -> Structure:
+            """Make one of the two matrices, (4H, n)."""
             if kind is None:
                 S = Overlay.dense((4 * H, n), rng, std)
                 return Doped(Zero((4 * H, n)), S, cmr) if cmr else S

@@ -118,6 +118,7 @@ def _split(W: Structure) -> tuple[Array | None, csr_array | None, Structure | No
 
 def _of_array(W: Array, columns: slice) -> Product:
     def product(u: Array, z: Array) -> None:
+        """Add W u to z, (B, n) and (B, m)."""
         z += times_transpose(u[:, columns], W)
 
     return product
@@ -128,11 +129,13 @@ def _of_sparse(S: csr_array, columns: slice, batch: int) -> Product:
         row = S.tocsr()
 
         def product(u: Array, z: Array) -> None:
+            """Add W u to z, (B, n) and (B, m)."""
             z[0] += row @ u[0, columns]
     else:
         column = S.tocsc()  # twice as fast as CSR for 4 texts, as fast for 20
 
         def product(u: Array, z: Array) -> None:
+            """Add W u to z, (B, n) and (B, m)."""
             z += (column @ u[:, columns].T).T
 
     return product
@@ -142,6 +145,7 @@ def _of_structure(W: Structure, columns: slice) -> Product:
     frozen = W.replace({name: array.copy() for name, array in W.params.items()})
 
     def product(u: Array, z: Array) -> None:
+        """Add W u to z, (B, n) and (B, m)."""
         z += frozen.forward(u[:, columns])
 
     return product

@@ -66,7 +66,8 @@ def test_backward_is_adjoint_and_gradient_at_once(case: Case):
     assert grads.keys() == expected.keys()
     for name, g in grads.items():
         assert_allclose(g, expected[name], rtol=1e-12, atol=1e-13)
-    with pytest.raises(ValueError, match=r"x and dy must share their leading axes|sampled for leading axes"):
+    says = "x and dy must share their leading axes" if case.W.lead is None else "sampled for leading axes"
+    with pytest.raises(ValueError, match=says):
         case.W.backward(x, dy[None])
 
 
