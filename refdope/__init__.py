@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from refdope.checks import gradcheck
-    from refdope.layers import LSTM, JointLSTM
+    from refdope.layers import GRU, LSTM, JointLSTM
     from refdope.models import LanguageModel, Stepper
-    from refdope.structures import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, SparseOverlay, Stack
+    from refdope.structures import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, Recipe, SparseOverlay, Stack
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CMR",
+    "GRU",
     "HMD",
     "LMF",
     "LSTM",
@@ -26,6 +27,7 @@ __all__ = [
     "Kronecker",
     "LanguageModel",
     "Overlay",
+    "Recipe",
     "SparseOverlay",
     "Stack",
     "Stepper",
@@ -36,7 +38,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    elsewhere = {"gradcheck": "checks", "LSTM": "layers", "JointLSTM": "layers"}
+    elsewhere = {"gradcheck": "checks", "LSTM": "layers", "JointLSTM": "layers", "GRU": "layers"}
     elsewhere |= {"LanguageModel": "models", "Stepper": "models"}
     value = getattr(import_module(f"{__name__}.{elsewhere.get(name, 'structures')}"), name)
     globals()[name] = value

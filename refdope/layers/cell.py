@@ -20,7 +20,7 @@ Source: Hochreiter and Schmidhuber 1997, with the forget gate of Gers, Schmidhub
 
 import numpy as np
 
-from refdope.structures.base import Array
+from refdope.arrays import Array
 
 
 def forward(z: Array, c: Array, c_next: Array, tanh_c: Array, h: Array, ig: Array) -> None:

@@ -7,7 +7,7 @@ Source: Srivastava et al. 2014; on the non-recurrent connections of an LSTM only
 
 import numpy as np
 
-from refdope.structures.base import Array
+from refdope.arrays import Array
 
 
 class Dropout:

@@ -7,22 +7,22 @@ With tokens numbered from 0 to V - 1,
     backward    dE[v] = Σ dx_t over all t with token_t = v
 """
 
-from collections.abc import Mapping
-from typing import Self
-
 import numpy as np
 from scipy.sparse import csc_array
 
-from refdope.structures.base import Array, Params, check_axes
+from refdope.arrays import Array, Params, Tree
+from refdope.structures.sizes import check_axes
 
 
-class Embedding:
+class Embedding(Tree):
     """A table of V rows.
 
     Parameters
     ----------
     E : array, (V, D)
     """
+
+    names = ("E",)
 
     def __init__(self, E: Array) -> None:
         check_axes("Embedding", E=(E, 2))
@@ -55,15 +55,6 @@ class Embedding:
         # the matrix with a one where row v of E went to row t of x: a sparse product sums the rows in order of t
         place = csc_array((np.ones(rows, dx.real.dtype), cache.ravel(), np.arange(rows + 1)), (len(self.E), rows))
         return None, {"E": place @ dx.reshape(rows, D)}  # (V, R) @ (R, D)
-
-    @property
-    def params(self) -> Params:
-        """E."""
-        return {"E": self.E}
-
-    def replace(self, params: Mapping[str, Array]) -> Self:
-        """Return the same layer over another table."""
-        return type(self)(params["E"])
 
 
 def _range(tokens: Array) -> str:

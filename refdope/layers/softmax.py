@@ -8,12 +8,12 @@
 softmax(a) - onehot(target) costs nothing once exp(a - max a) is there, so the forward pass leaves it as the cache.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, check_axes
+from refdope.arrays import Array, Params, Tree
+from refdope.structures.sizes import check_axes
 
 IN_CACHE = 1 << 17  # logits that are worked on while they are in the processor's cache
 
@@ -26,7 +26,7 @@ class SoftmaxCache(NamedTuple):
     lead: tuple[int, ...]
 
 
-class Softmax:
+class Softmax(Tree):
     """A linear layer to V classes under the cross-entropy.
 
     Parameters
@@ -34,6 +34,8 @@ class Softmax:
     W : array, (V, H)
     b : array, (V,)
     """
+
+    names = ("W", "b")
 
     def __init__(self, W: Array, b: Array) -> None:
         check_axes("Softmax", W=(W, 2), b=(b, 1))
@@ -96,12 +98,3 @@ class Softmax:
         dh = residual @ self.W
         dh *= scale
         return dh.reshape(*lead, -1), {"W": residual.T @ (h * scale), "b": residual.sum(0) * scale}
-
-    @property
-    def params(self) -> Params:
-        """W and b."""
-        return {"W": self.W, "b": self.b}
-
-    def replace(self, params: Mapping[str, Array]) -> Self:
-        """Return the same layer over other arrays."""
-        return type(self)(params["W"], params["b"])

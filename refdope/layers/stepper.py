@@ -9,6 +9,8 @@ with dense matrices side by side in one array, overlays side by side in one spar
 their entries are alive), and other structures as they are, Wx x + Wh h. Then come the layer's own equations, in place:
 new arrays are only what SciPy's product and a structure's return.
 
+Other recurrent layers run their own forward pass, one step long.
+
 Source: the equations of `refdope.layers.lstm`.
 """
 
@@ -18,8 +20,10 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
+from refdope.arrays import Array
 from refdope.layers.lstm import LSTM
-from refdope.structures.base import Array, Structure
+from refdope.layers.recurrent import Recurrent, State
+from refdope.structures.base import Structure
 from refdope.structures.dense import Dense
 from refdope.structures.doped import Doped
 from refdope.structures.product import times_transpose
@@ -82,6 +86,37 @@ class LSTMStepper:
         """Begin a new text: the state is zero."""
         self.h[...] = 0
         self.c[...] = 0
+
+
+class LayerStepper:
+    """Any recurrent layer, one step per call, by its own forward pass.
+
+    Parameters
+    ----------
+    layer : Recurrent
+        Copied: what is trained later does not change the stepper.
+    batch : int
+        B, texts side by side.
+    """
+
+    def __init__(self, layer: Recurrent, batch: int = 1) -> None:
+        self.layer = layer.replace({name: array.copy() for name, array in layer.params.items()}).prepared()
+        self.batch = batch
+        self.state: State | None = None
+
+    def step(self, x: Array) -> Array:
+        """Read x (B, D), one step; return h (B, H)."""
+        h, self.state, _ = self.layer.forward(x[None], self.state)
+        return h[0]
+
+    def reset(self) -> None:
+        """Begin a new text: the state is zero."""
+        self.state = None
+
+
+def stepper(layer: Recurrent, batch: int = 1) -> LSTMStepper | LayerStepper:
+    """Return what makes one step of a layer per call: an LSTM has a faster way than its forward pass."""
+    return LSTMStepper(layer, batch) if isinstance(layer, LSTM) else LayerStepper(layer, batch)
 
 
 def _products(matrices: list[Structure], batch: int) -> list[Product]:

@@ -8,19 +8,22 @@ next stretch of text, and gradients stop there (truncated backpropagation throug
 Source: Zaremba, Sutskever and Vinyals, "Recurrent neural network regularization", arXiv 1409.2329.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from refdope.arrays import Array, Params, Tree, join, numbered
 from refdope.layers.dropout import Dropout
 from refdope.layers.embedding import Embedding
-from refdope.layers.joint import JointLSTM
-from refdope.layers.lstm import LSTM, State
+from refdope.layers.lstm import LSTM
+from refdope.layers.recurrent import Recurrent, State
 from refdope.layers.softmax import Softmax, SoftmaxCache
 from refdope.models.stepper import Stepper
-from refdope.structures.base import Array, Params, Structure, gaussian, join, part, parts
+from refdope.structures.base import Structure
+from refdope.structures.recipe import Recipe
+from refdope.structures.sizes import gaussian
 
 
 class ModelCache(NamedTuple):
@@ -32,25 +35,34 @@ class ModelCache(NamedTuple):
     softmax: SoftmaxCache
 
 
-class LanguageModel:
-    """Embedding, LSTM layers and softmax, with dropout between them.
+class LanguageModel(Tree):
+    """Embedding, recurrent layers and softmax, with dropout between them.
 
     Parameters
     ----------
     embedding : Embedding, (V, D)
-    layers : sequence of LSTM
+    layers : sequence of Recurrent
         The first of D inputs, every other of as many as the one below it has units.
     softmax : Softmax, (V, H)
     dropout : float
         The rate, in [0, 1).
     """
 
-    def __init__(self, embedding: Embedding, layers: Sequence[LSTM], softmax: Softmax, dropout: float = 0.0) -> None:
+    def __init__(self, embedding: Embedding, layers: Sequence[Recurrent], softmax: Softmax, dropout: float = 0.0) -> None:
         self.embedding, self.layers, self.softmax = embedding, list(layers), softmax
         self.dropout = Dropout(dropout)
         widths = [embedding.E.shape[1], *(size for layer in layers for size in (layer.D, layer.H)), softmax.W.shape[1]]
         if not layers or any(below != above for below, above in list(pairwise(widths))[::2]):
             raise ValueError(f"LanguageModel: embedding, layers and softmax do not fit each other, widths {widths}")
+
+    def children(self) -> list[tuple[str, Any]]:
+        """List the embedding's table, the layers, "layers.0" and so on, and the softmax."""
+        return [("embedding", self.embedding.E), *numbered(self.layers, "layers."), ("softmax", self.softmax)]
+
+    def over(self, children: Sequence[Any]) -> Self:
+        """Return the same model of these parts."""
+        E, *layers, softmax = children
+        return type(self)(Embedding(E), layers, softmax, self.dropout.rate)
 
     def forward(
         self,
@@ -155,56 +167,52 @@ class LanguageModel:
         """Switch every overlay to CSR storage, in place: the parameter keeps its name and holds the alive entries."""
         self.layers = [layer.to_csr() for layer in self.layers]
 
-    @property
-    def params(self) -> Params:
-        """The arrays that are trained: "embedding", "layers.0.Wx.…", …, "softmax.W", "softmax.b"."""
-        layers = {f"layers.{k}": layer.params for k, layer in enumerate(self.layers)}
-        return {"embedding": self.embedding.E} | join(**layers, softmax=self.softmax.params)
-
-    @property
-    def constants(self) -> Params:
-        """Arrays that are saved and not trained: masks and CSR patterns."""
-        return join(**{f"layers.{k}": layer.constants for k, layer in enumerate(self.layers)})
-
-    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> Self:
-        """Return the same model over other arrays, of any dtype; see `Structure.replace`."""
-        return type(self)(
-            self.embedding.replace({"E": params["embedding"]}),
-            [layer.replace(*parts(f"layers.{k}", params, constants)) for k, layer in enumerate(self.layers)],
-            self.softmax.replace(part(params, "softmax")),
-            self.dropout.rate,
-        )
-
-    def astype(self, dtype: Any) -> Self:
-        """Return the same model with its parameters cast to a dtype."""
-        return self.replace({name: array.astype(dtype) for name, array in self.params.items()})
-
     @classmethod
-    def for_compression(
+    def from_recipe(
         cls,
         V: int,
         H: int,
-        kind: type[Structure] | None,
-        factor: float,
-        rng: np.random.Generator,
+        recipe: Recipe,
+        rng: np.random.Generator | int | None = None,
         *,
         layers: int = 1,
         dropout: float = 0.0,
         embedding_std: float = 1.0,
         softmax_std: float | None = None,
-        joint: bool = False,
-        **lstm: Any,
+        layer: type[Recurrent] = LSTM,
+        **of_layer: Any,
     ) -> Self:
-        """Make a model of V tokens and H units a layer, the embedding as wide, with compressed LSTM matrices.
+        """Make a model of V tokens and H units per layer, the embedding as wide.
 
-        `kind`, `factor` and the further arguments are those of `LSTM.for_compression`; with `joint`, every layer is a
-        `JointLSTM`. The entries of the embedding start with root mean square `embedding_std`, those of the softmax with
-        `softmax_std`, by default (3H)^-1/2, and its bias at zero.
+        Parameters
+        ----------
+        V, H : int
+            Tokens and units.
+        recipe : Recipe
+            How every matrix of the recurrent layers is made.
+        rng : numpy.random.Generator or int, optional
+            Where the initial weights come from.
+        layers : int
+        dropout : float
+            The rate, in [0, 1).
+        embedding_std, softmax_std : float
+            Root mean square of the entries of the embedding and the softmax; (3H)^-1/2 by default for the softmax,
+            whose bias starts at zero.
+        layer : a subclass of Recurrent
+            What the layers are.
+        **of_layer
+            What its `from_recipe` takes besides: `std`, an LSTM's `forget_bias`.
+
+        Raises
+        ------
+        ValueError
+            If the factor is out of reach; the message says what can be had.
         """
+        rng = np.random.default_rng(rng)
         softmax_norm = (V / 3) ** 0.5 if softmax_std is None else softmax_std * (V * H) ** 0.5
         return cls(
             Embedding(gaussian(rng, (V, H), embedding_std * (V * H) ** 0.5)),
-            [(JointLSTM if joint else LSTM).for_compression(H, H, kind, factor, rng, **lstm) for _ in range(layers)],
+            [layer.from_recipe(H, H, recipe, rng, **of_layer) for _ in range(layers)],
             Softmax(gaussian(rng, (V, H), softmax_norm), np.zeros(V)),
             dropout,
         )

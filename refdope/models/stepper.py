@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdope.layers.stepper import LSTMStepper
-from refdope.structures.base import Array
+from refdope.arrays import Array
+from refdope.layers.stepper import stepper
 
 if TYPE_CHECKING:
     from refdope.models.language_model import LanguageModel
@@ -32,7 +32,7 @@ class Stepper:
             raise ValueError(f"Stepper: batch must be at least 1, got {batch}")
         self.batch = batch
         self.E, self.W, self.b = model.embedding.E.copy(), model.softmax.W.copy(), model.softmax.b.copy()
-        self.layers = [LSTMStepper(layer, batch) for layer in model.layers]
+        self.layers = [stepper(layer, batch) for layer in model.layers]
         self.logits = np.empty((batch, len(self.b)), np.result_type(*model.params.values()))
 
     def step(self, tokens: Array) -> Array:

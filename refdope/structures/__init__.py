@@ -9,6 +9,7 @@ from refdope.structures.kinds import STRUCTURES
 from refdope.structures.kronecker import Kronecker
 from refdope.structures.lmf import LMF
 from refdope.structures.overlay import Overlay, SparseOverlay
+from refdope.structures.recipe import Recipe
 from refdope.structures.stack import Stack
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Doped",
     "Kronecker",
     "Overlay",
+    "Recipe",
     "SparseOverlay",
     "Stack",
     "Structure",

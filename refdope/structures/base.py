@@ -7,34 +7,37 @@ Because y = W x is linear in x, a backward pass needs no cache, only three opera
     gradient    d⟨dY, X Wᵀ⟩ / d params   (R, n), (R, m) -> one array per parameter, summed over the rows
 
 and everything else in this package stands on them. `Structure` deals with leading axes, with errors and with names,
-so that the file of a structure holds its mathematics only: `_forward`, `_adjoint` and `_gradient` on plain rows.
+so that the file of a structure holds its mathematics only: `_forward`, `_adjoint` and `_gradient` on plain rows, which
+sizes fit a compression factor (`sizes`), and how a member of these sizes starts (`drawn`).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-Array: TypeAlias = np.ndarray[Any, Any]
-Params: TypeAlias = dict[str, Array]
+from refdope.arrays import Array, Params, Tree
+from refdope.structures.matrix import Matrix
+from refdope.structures.sizes import Sizes, entry_std
 
 
-class Structure(ABC):
+class Structure(Tree, Matrix, ABC):
     """A matrix W of shape (m, n). A subclass sets `names` and `shape`, and writes the mathematics.
+
+    `forward` takes rows, as a layer has them: y = x Wᵀ for x: (…, n). `W @ x` multiplies columns, as NumPy does.
 
     Attributes
     ----------
     shape : tuple of int
         (m, n).
-    names : tuple of str
-        The parameters: attributes of the object, in the order in which its constructor takes them.
+    names, fixed : tuple of str
+        The trained arrays and the constants: attributes, in the order in which the constructor takes them.
     one_kind : bool
-        Whether all rows of W are made alike. Where they are not (HMD), an LSTM stacks one such matrix a gate.
+        Whether all rows of W are made alike. Where they are not (HMD), a recurrent layer stacks one such matrix per
+        gate.
     """
 
     shape: tuple[int, int]
-    names: ClassVar[tuple[str, ...]] = ()
     one_kind: ClassVar[bool] = True
 
     # ---------------------------------------------------------------- the mathematics, on rows: what a subclass writes
@@ -59,12 +62,57 @@ class Structure(ABC):
     def to_dense(self) -> Array:
         """W as an (m, n) array: to look at and to check against, not to write to; never used in a pass."""
 
+    # ------------------------------------------------------------------------- how one is made: what a kind writes too
+
     @classmethod
-    @abstractmethod
+    def sizes(cls, shape: tuple[int, int], factor: float) -> Sizes:
+        """Return the sizes of the largest of this kind with at most m·n / factor parameters; each kind says which.
+
+        A kind's options are further keywords, with defaults: their names are what `Recipe(options=…)` and the
+        command line's `--option` take.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (m, n).
+        factor : float
+            Compression factor, at least 1. What came out is `.factor` of what is made.
+
+        Raises
+        ------
+        ValueError
+            If the factor is out of reach for this shape; the message says what can be had.
+        """
+        raise TypeError(f"{cls.__name__} is put together from other matrices; it is not made for a compression factor")
+
+    @classmethod
+    def sizes_doped(cls, shape: tuple[int, int], factor: float, **options: Any) -> Sizes:
+        """Return the sizes of the part that stands under an overlay: by default half of the m·n / factor parameters."""
+        try:
+            return cls.sizes(shape, 2 * factor, **options)
+        except ValueError as refusal:
+            raise ValueError(f"doped at factor {factor:g}, half of it for the structure: {refusal}") from None
+
+    @classmethod
+    def drawn(cls, sizes: Sizes, rng: np.random.Generator, std: float) -> Self:
+        """Draw one of these sizes, balanced, the root mean square of W's entries being std exactly."""
+        raise TypeError(f"{cls.__name__} is not drawn")
+
+    @classmethod
+    def blank(cls, sizes: Sizes) -> Self:
+        """Return one of these sizes whose parameters are zero: what `nearest` takes its sizes from."""
+        return cls(*(np.zeros(shape) for shape in sizes.shapes.values()), **sizes.settings)
+
+    @classmethod
     def for_compression(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+        cls,
+        shape: tuple[int, int],
+        factor: float,
+        rng: np.random.Generator | int | None = None,
+        std: float | None = None,
+        **options: Any,
     ) -> Self:
-        """Make one with at most m·n / factor parameters: of those that fit, each kind says which.
+        """Make the largest of its kind with at most m·n / factor parameters.
 
         Parameters
         ----------
@@ -72,29 +120,23 @@ class Structure(ABC):
             (m, n).
         factor : float
             Compression factor, at least 1. What came out is `.factor`.
-        rng : numpy.random.Generator
+        rng : numpy.random.Generator or int, optional
             Where the initial weights come from.
         std : float, optional
             Root mean square of W's entries; by default (3n)^-1/2, that of U(-n^-1/2, n^-1/2).
+        **options
+            Those of the kind: the further keywords of its `sizes`.
 
         Raises
         ------
         ValueError
             If the factor is out of reach for this shape; the message says what can be had.
         """
+        sizes = cls.sizes(shape, factor, **options)
+        return cls.drawn(sizes, np.random.default_rng(rng), entry_std(std, shape[1]))
 
-    @classmethod
-    def for_doping(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
-    ) -> Self:
-        """Make the part that stands under an overlay: by default it takes half of the m·n / factor parameters."""
-        try:
-            return cls.for_compression(shape, 2 * factor, rng, std)
-        except ValueError as refusal:
-            raise ValueError(f"doped at factor {factor:g}, half of it for the structure: {refusal}") from None
-
-    def nearest(self, W: Array) -> "Structure":
-        """Return the matrix of this kind and these parameter shapes that is nearest to W, (m, n), by Frobenius norm.
+    def nearest(self, M: Array) -> "Structure":
+        """Return the matrix of this kind and these sizes that is nearest to M, (m, n), by Frobenius norm.
 
         Raises
         ------
@@ -186,38 +228,7 @@ class Structure(ABC):
             )
         return x.reshape(-1, size), x.shape[:-1]  # (…, k) -> (R, k)
 
-    # ------------------------------------------------------------------------------------------- parameters and sizes
-
-    @property
-    def params(self) -> Params:
-        """The trained arrays by name, read afresh; an optimiser updates them in place."""
-        return {name: getattr(self, name) for name in self.names}
-
-    @property
-    def constants(self) -> Params:
-        """Arrays that are saved with the weights and never trained (a mask, a CSR pattern)."""
-        return {}
-
-    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "Structure":
-        """Return the same structure over other arrays, of any dtype: to cast, ablate, load, take a complex step.
-
-        Parameters
-        ----------
-        params : dict
-            Under the keys of `params`; the arrays themselves are used, not copies.
-        constants : dict, optional
-            What `constants` gave when the arrays were saved; by default the constants stay.
-        """
-        return type(self)(*(params[name] for name in self.names))
-
-    def astype(self, dtype: Any) -> "Structure":
-        """Return the same structure with its parameters cast to a dtype."""
-        return self.replace({name: array.astype(dtype) for name, array in self.params.items()})
-
-    @property
-    def n_params(self) -> int:
-        """How many numbers are trained."""
-        return sum(array.size for array in self.params.values())
+    # ---------------------------------------------------------------------------------------- sizes, sampled passes
 
     @property
     def macs(self) -> int:
@@ -225,38 +236,29 @@ class Structure(ABC):
         return self.n_params
 
     @property
-    def nbytes(self) -> int:
-        """Bytes stored, constants and indices included."""
-        return sum(array.nbytes for array in (*self.params.values(), *self.constants.values()))
-
-    @property
     def factor(self) -> float:
         """The compression factor as papers count it, m·n / n_params: indices cost nothing."""
         return self.shape[0] * self.shape[1] / max(self.n_params, 1)
 
-    # ------------------------------------------------------------------------------------- randomness and the overlay
-
-    def sample(self, rng: np.random.Generator, lead: tuple[int, ...]) -> "Structure":
-        """Draw the random matrices of one training pass over rows with these leading axes; nothing is random here."""
-        return self
-
     def at(self, t: int) -> "Structure":
         """Return step t alone, as views, of a pass that was sampled with leading axes (T, …)."""
-        return self
+        return self if self.lead is None else self.mapped(lambda W: W.at(t))
 
     @property
     def lead(self) -> tuple[int, ...] | None:
         """The leading axes that a sampled pass was drawn for; None where any will do."""
-        return None
+        leads = (child.lead for _, child in self.children() if isinstance(child, Structure))
+        return next((lead for lead in leads if lead is not None), None)
 
     @property
     def overlay(self) -> Any:
         """The sparse overlay (Overlay or SparseOverlay) over all of W, or None."""
         return None
 
-    def to_csr(self) -> "Structure":
-        """Return W with its overlay in CSR storage; itself, where it has none."""
-        return self
+    @property
+    def T(self) -> "Structure":
+        """The transpose, again a structure: its forward is W's adjoint."""
+        return Transposed(self)
 
     def __repr__(self) -> str:
         arrays = ", ".join(f"{name} {array.shape}" for name, array in self.params.items())
@@ -264,62 +266,49 @@ class Structure(ABC):
         return f"<{type(self).__name__} {m} x {n}: {arrays}; {self.n_params} parameters, {self.factor:.3g}x>"
 
 
-# ------------------------------------------------------------------------------------------ helpers of the structures
+class Transposed(Structure):
+    """The transpose of a structure, over the same parameters; `W.T` makes it, and `W.T.T` is W.
 
+        forward     y  = Wᵀ x                              W's adjoint of x
+        adjoint     dx = W dy                              W's forward of dy
+        gradient    d⟨dy, Wᵀ x⟩ = d⟨W dy, x⟩               W's, with x and dy changing places
 
-def check_axes(owner: str, **arrays: tuple[Array, int]) -> None:
-    """Raise ValueError unless every array has the number of axes that it is paired with."""
-    for name, (array, axes) in arrays.items():
-        if np.ndim(array) != axes:
-            raise ValueError(f"{owner}: {name} must have {axes} axes, got shape {np.shape(array)}")
+    Parameters
+    ----------
+    W : Structure, (m, n)
+    """
 
+    def __init__(self, W: Structure) -> None:
+        self.W = W
+        self.shape = (W.shape[1], W.shape[0])
 
-def budget(owner: str, shape: tuple[int, int], factor: float) -> int:
-    """Return ⌊m·n / factor⌋, the number of parameters that a compression factor allows."""
-    m, n = shape
-    if m < 1 or n < 1:
-        raise ValueError(f"{owner}: shape must be two positive numbers, got {shape}")
-    if not 1 <= factor < np.inf:
-        raise ValueError(f"{owner}: factor must be a finite number from 1 up, got {factor}")
-    return int(m * n / factor)
+    def children(self) -> list[tuple[str, Structure]]:
+        """List W, whose parameters keep their names."""
+        return [("", self.W)]
 
+    @property
+    def T(self) -> Structure:
+        """W."""
+        return self.W
 
-def out_of_reach(owner: str, shape: tuple[int, int], factor: float, fewest: int, hint: str = "") -> ValueError:
-    """Return the error for a factor that no member of a kind reaches; the smallest has `fewest` parameters."""
-    m, n = shape
-    best = m * n / fewest
-    can = f"at most {best:.4g} ({fewest} parameters) can be had" if best >= 1 else "no compression can be had"
-    return ValueError(f"{owner}: factor {factor:g} is out of reach for shape {shape}: {can}{hint}")
+    def _forward(self, x: Array) -> Array:
+        return self.W._adjoint(x)
 
+    def _adjoint(self, dy: Array) -> Array:
+        return self.W._forward(dy)
 
-def entry_std(std: float | None, n: int) -> float:
-    """Return the root mean square that W's entries start with: std, or that of U(-n^-1/2, n^-1/2)."""
-    if std is not None and not 0 <= std < np.inf:
-        raise ValueError(f"std must be a finite number from 0 up, got {std}")
-    return float((3 * n) ** -0.5 if std is None else std)
+    def _gradient(self, x: Array, dy: Array) -> Params:
+        return self.W._gradient(dy, x)
 
+    def to_dense(self) -> Array:
+        """Return Wᵀ as an (n, m) array."""
+        return self.W.to_dense().swapaxes(-1, -2)
 
-def gaussian(rng: np.random.Generator, shape: tuple[int, ...], norm: float) -> Array:
-    """Draw a Gaussian array and scale it to a Frobenius norm, exactly."""
-    array = rng.standard_normal(shape)
-    if array.size:
-        array *= norm / np.linalg.norm(array)
-    return array
+    def nearest(self, M: Array) -> "Transposed":
+        """Return the transpose of what is nearest to Mᵀ."""
+        return Transposed(self.W.nearest(M.T))
 
-
-def join(**parts: Mapping[str, Array]) -> Params:
-    """Flatten dicts of arrays: `join(Wx={"A": a})` is `{"Wx.A": a}`. Keyword names may be any string."""
-    return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
-
-
-def part(params: Mapping[str, Array], prefix: str) -> Params:
-    """Take one part out of a flat dict again: `part({"Wx.A": a}, "Wx")` is `{"A": a}`."""
-    start = prefix + "."
-    return {name.removeprefix(start): array for name, array in params.items() if name.startswith(start)}
-
-
-def parts(
-    prefix: str, params: Mapping[str, Array], constants: Mapping[str, Array] | None
-) -> tuple[Params, Params | None]:
-    """Take one part out of both arguments of a `replace`."""
-    return part(params, prefix), None if constants is None else part(constants, prefix)
+    @property
+    def macs(self) -> int:
+        """As many as of W."""
+        return self.W.macs

@@ -17,13 +17,13 @@ Source: the idea is Thakker et al.'s, "Doping", MLSys 2021, arXiv 2102.07071. Wh
 rate, is not known to us; the family is ours.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, Structure
+from refdope.arrays import Array, Params
+from refdope.structures.base import Structure
 
 Rows = Literal["both", "sparse", "exclusive", "elements"]
 Per = Literal["step", "sequence"]
@@ -31,7 +31,7 @@ Per = Literal["step", "sequence"]
 
 @dataclass(frozen=True)
 class CMR:
-    """What is dropped, how often, and for how long.
+    """Co-matrix dropout regularisation: what is dropped from W_s x and S x while training, and how often.
 
     Parameters
     ----------
@@ -87,30 +87,14 @@ class Sampled(Structure):
         self.W = W
         self.shape = W.shape
 
-    @property
-    def params(self) -> Params:
-        """W's own arrays."""
-        return self.W.params
-
-    @property
-    def constants(self) -> Params:
-        """W's constants."""
-        return self.W.constants
-
-    @property
-    def n_params(self) -> int:
-        """As many as of W."""
-        return self.W.n_params
+    def children(self) -> list[tuple[str, Structure]]:
+        """List W, whose parameters keep their names."""
+        return [("", self.W)]
 
     @property
     def macs(self) -> int:
         """As many as of W."""
         return self.W.macs
-
-    @classmethod
-    def for_compression(cls, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raise: a sampled pass is made by `sample`."""
-        raise TypeError(f"{cls.__name__}: made by W.sample(rng, lead), not for a compression factor")
 
 
 class DroppedRows(Sampled):
@@ -155,9 +139,10 @@ class DroppedRows(Sampled):
         """Return the matrix that every row of x meets, (…, m, n)."""
         return (self.b / self.mean)[..., None] * self.W.to_dense()
 
-    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "DroppedRows":
-        """Return the same pass over other arrays."""
-        return DroppedRows(self.W.replace(params, constants), self.b, self.mean)
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The masks and their mean."""
+        return {"b": self.b, "mean": self.mean}
 
     def at(self, t: int) -> "DroppedRows":
         """Return step t of the pass."""
@@ -194,6 +179,7 @@ class DroppedElements(Sampled):
         """Return the matrix of this pass, (m, n)."""
         return self.thinned.to_dense()
 
-    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "DroppedElements":
-        """Return the same pass over other values."""
-        return DroppedElements(self.W.replace(params, constants), self.keep, self.mean)
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The mask and its mean."""
+        return {"keep": self.keep, "mean": self.mean}

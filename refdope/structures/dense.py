@@ -13,7 +13,9 @@ from typing import Self
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian, out_of_reach
+from refdope.arrays import Array, Params
+from refdope.structures.base import Structure
+from refdope.structures.sizes import Sizes, budget, check_axes, gaussian, out_of_reach
 from refdope.structures.product import times, times_transpose
 
 
@@ -50,11 +52,15 @@ class Dense(Structure):
         return Dense(W)
 
     @classmethod
-    def for_compression(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
-    ) -> Self:
-        """Make a Gaussian matrix; only factor 1 can be had. See `Structure.for_compression`."""
+    def sizes(cls, shape: tuple[int, int], factor: float) -> Sizes:
+        """Return the shape itself; only factor 1 can be had."""
         m, n = shape
         if budget("Dense", shape, factor) < m * n:
             raise out_of_reach("Dense", shape, factor, m * n)
-        return cls(gaussian(rng, (m, n), entry_std(std, n) * (m * n) ** 0.5))
+        return Sizes({"W": (m, n)})
+
+    @classmethod
+    def drawn(cls, sizes: Sizes, rng: np.random.Generator, std: float) -> Self:
+        """Draw a Gaussian matrix."""
+        m, n = sizes.shapes["W"]
+        return cls(gaussian(rng, (m, n), std * (m * n) ** 0.5))

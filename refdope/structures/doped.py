@@ -15,15 +15,13 @@ Source: Thakker, Whatmough, Liu, Mattina, Beu, "Doping: a technique for extreme 
 structured additive matrices", MLSys 2021, arXiv 2102.07071.
 """
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, Structure, entry_std
+from refdope.arrays import Array, Params
+from refdope.structures.base import Structure
 from refdope.structures.cmr import CMR
-from refdope.structures.kronecker import Kronecker
-from refdope.structures.overlay import Overlay
 
 
 class Doped(Structure):
@@ -48,6 +46,15 @@ class Doped(Structure):
         self.structure, self._overlay, self.cmr = structure, overlay, cmr
         self.shape = structure.shape
 
+    def children(self) -> list[tuple[str, Structure]]:
+        """List the two co-matrices; the names of their arrays differ, so neither adds its own."""
+        return [("", self.structure), ("", self._overlay)]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The CMR."""
+        return {"cmr": self.cmr}
+
     def _forward(self, x: Array) -> Array:
         return self.structure._forward(x) + self._overlay._forward(x)
 
@@ -66,18 +73,6 @@ class Doped(Structure):
         if self.cmr is None or self.cmr.rate == 0:
             return self
         return Doped(*self.cmr.sample(self.structure, self._overlay, rng, lead))
-
-    def at(self, t: int) -> Structure:
-        """Return step t of a sampled pass."""
-        structure, overlay = self.structure.at(t), self._overlay.at(t)
-        if structure is self.structure and overlay is self._overlay:
-            return self
-        return Doped(structure, overlay)
-
-    @property
-    def lead(self) -> tuple[int, ...] | None:
-        """The leading axes of a sampled pass."""
-        return self.structure.lead if self._overlay.lead is None else self._overlay.lead
 
     def to_dense(self) -> Array:
         """Return W as an (m, n) array."""
@@ -105,64 +100,7 @@ class Doped(Structure):
         """S: an Overlay, or a SparseOverlay after `to_csr`."""
         return self._overlay
 
-    def to_csr(self) -> "Doped":
-        """Return the same matrix, its overlay in CSR storage."""
-        return Doped(self.structure, self._overlay.to_csr(), self.cmr)
-
-    @property
-    def params(self) -> Params:
-        """The structure's parameters, and "overlay"."""
-        return self.structure.params | self._overlay.params
-
-    @property
-    def constants(self) -> Params:
-        """The constants of both."""
-        return self.structure.constants | self._overlay.constants
-
-    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "Doped":
-        """Return the same sum over other arrays."""
-        return Doped(self.structure.replace(params, constants), self._overlay.replace(params, constants), self.cmr)
-
-    @property
-    def n_params(self) -> int:
-        """How many numbers are trained."""
-        return self.structure.n_params + self._overlay.n_params
-
     @property
     def macs(self) -> int:
         """Multiply-adds for one row of x."""
         return self.structure.macs + self._overlay.macs
-
-    @classmethod
-    def for_compression(
-        cls,
-        shape: tuple[int, int],
-        factor: float,
-        rng: np.random.Generator,
-        std: float | None = None,
-        *,
-        kind: type[Structure] = Kronecker,
-        cmr: CMR | None = None,
-        share: float = 0.9,
-        **how: Any,
-    ) -> Self:
-        """Make the start of training: a structure that fits the factor under an overlay in which every entry is alive.
-
-        Annealing brings the overlay down to the m·n / factor - |θ_s| entries that the structure leaves.
-
-        Parameters
-        ----------
-        shape, factor, rng, std
-            As for any structure: see `Structure.for_compression`.
-        kind : a subclass of Structure
-        cmr : CMR, optional
-        share : float
-            How much of std², the variance of W's entries, is the overlay's; the rest is the structure's.
-        **how
-            What `kind.for_doping` takes besides.
-        """
-        if not 0 <= share <= 1:
-            raise ValueError(f"Doped: share must be in [0, 1], got {share}")
-        std = entry_std(std, shape[1])
-        structure = kind.for_doping(shape, factor, rng, std * (1 - share) ** 0.5, **how)
-        return cls(structure, Overlay.dense(shape, rng, std * share**0.5), cmr)

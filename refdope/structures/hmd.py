@@ -14,7 +14,9 @@ from typing import Self
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian, out_of_reach
+from refdope.arrays import Array, Params
+from refdope.structures.base import Structure
+from refdope.structures.sizes import Sizes, budget, check_axes, gaussian, out_of_reach
 
 
 class HMD(Structure):
@@ -60,17 +62,19 @@ class HMD(Structure):
         return HMD(W[: self.r].copy(), root * U[:, 0], root * Vt[0])
 
     @classmethod
-    def for_compression(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
-    ) -> Self:
-        """Make the one with the most unconstrained rows, ‖b‖ = ‖c‖. See `Structure.for_compression`."""
+    def sizes(cls, shape: tuple[int, int], factor: float) -> Sizes:
+        """Return those with the most unconstrained rows."""
         m, n = shape
         spare = budget("HMD", shape, factor) - m - n  # r·n + (m - r) + n <= budget
         if spare < 0 or n == 1:
             raise out_of_reach("HMD", shape, factor, m + n)
         r = min(spare // (n - 1), m - 1)
-        sigma = entry_std(std, n)
-        root = (sigma * ((m - r) * n) ** 0.5) ** 0.5  # ‖b cᵀ‖ = ‖b‖ ‖c‖
-        return cls(
-            gaussian(rng, (r, n), sigma * (r * n) ** 0.5), gaussian(rng, (m - r,), root), gaussian(rng, (n,), root)
-        )
+        return Sizes({"A": (r, n), "b": (m - r,), "c": (n,)})
+
+    @classmethod
+    def drawn(cls, sizes: Sizes, rng: np.random.Generator, std: float) -> Self:
+        """Draw Gaussian rows above a Gaussian outer product with ‖b‖ = ‖c‖."""
+        (r, n), (low,), _ = sizes.shapes.values()
+        root = (std * (low * n) ** 0.5) ** 0.5  # ‖b cᵀ‖ = ‖b‖ ‖c‖
+        A = gaussian(rng, (r, n), std * (r * n) ** 0.5)
+        return cls(A, gaussian(rng, (low,), root), gaussian(rng, (n,), root))

@@ -19,7 +19,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian, out_of_reach
+from refdope.arrays import Array, Params
+from refdope.structures.base import Structure
+from refdope.structures.sizes import Sizes, budget, check_axes, gaussian, out_of_reach
 
 
 class Factoring(NamedTuple):
@@ -45,6 +47,11 @@ class Factoring(NamedTuple):
         """Multiply-adds of A X Bᵀ for one x, in the cheaper of its two orders."""
         m1, n1, m2, n2 = self
         return min(m2 * n1 * (n2 + m1), m1 * n2 * (n1 + m2))
+
+    @property
+    def sizes(self) -> Sizes:
+        """The shapes of A and B."""
+        return Sizes({"A": (self.m1, self.n1), "B": (self.m2, self.n2)})
 
     def __str__(self) -> str:
         return f"({self.m1}, {self.n1}) ⊗ ({self.m2}, {self.n2})"
@@ -132,66 +139,39 @@ class Kronecker(Structure):
         return sorted((f for f in every if f.n_params < m * n), key=lambda f: (f.n_params, -f.rank, f.macs))
 
     @classmethod
-    def for_compression(
-        cls,
-        shape: tuple[int, int],
-        factor: float,
-        rng: np.random.Generator,
-        std: float | None = None,
-        *,
-        first: tuple[int, int] | None = None,
-    ) -> Self:
-        """Make the product of highest rank that fits, full if it can be; of several, the one with most parameters.
+    def sizes(cls, shape: tuple[int, int], factor: float, *, first: tuple[int, int] | None = None) -> Sizes:
+        """Return those of the product of highest rank that fits, full if it can be; of several, the most parameters.
 
-        If there are several still, the one with fewest multiply-adds; or, with `first`, the one whose A has this shape.
-        The factors are Gaussian with ‖A‖ = ‖B‖. See `Structure.for_compression`.
+        If there are several still, the one with fewest multiply-adds. With `first`, the one whose A has this shape.
         """
-        if first is not None:
-            return cls._drawn(cls._with_first(shape, factor, first), rng, std)
         every, most = cls.factorings(shape), budget("Kronecker", shape, factor)
+        if first is not None:
+            return _with_first(shape, factor, first).sizes
         fitting = [f for f in every if f.n_params <= most]
         if not fitting:
             raise _refusal(shape, factor, every)
-        return cls._drawn(max(fitting, key=lambda f: (f.rank, f.n_params, -f.macs)), rng, std)
+        return max(fitting, key=lambda f: (f.rank, f.n_params, -f.macs)).sizes
 
     @classmethod
-    def for_doping(
-        cls,
-        shape: tuple[int, int],
-        factor: float,
-        rng: np.random.Generator,
-        std: float | None = None,
-        *,
-        first: tuple[int, int] | None = None,
-    ) -> Self:
-        """Make the smallest product of full rank, or the one whose A has the shape `first`.
+    def sizes_doped(cls, shape: tuple[int, int], factor: float, *, first: tuple[int, int] | None = None) -> Sizes:
+        """Return those of the smallest product of full rank, or of the one whose A has the shape `first`.
 
         Nearly all of the m·n / factor parameters are left to the overlay.
         """
         if first is not None:
-            return cls._drawn(cls._with_first(shape, factor, first), rng, std)
+            return _with_first(shape, factor, first).sizes
         most = budget("Kronecker", shape, factor)
         full = [f for f in cls.factorings(shape) if f.rank == min(shape)]
         if not full or full[0].n_params > most:
             raise _refusal(shape, factor, full, "full-rank ")
-        return cls._drawn(full[0], rng, std)
+        return full[0].sizes
 
     @classmethod
-    def _with_first(cls, shape: tuple[int, int], factor: float, first: tuple[int, int]) -> Factoring:
-        (m, n), (m1, n1) = shape, first
-        if min(first) < 1 or m % m1 or n % n1:
-            raise ValueError(f"Kronecker: the sizes of the first factor must divide those of {shape}, got {first}")
-        f = Factoring(m1, n1, m // m1, n // n1)
-        if f.n_params > budget("Kronecker", shape, factor):
-            raise out_of_reach("Kronecker", shape, factor, f.n_params, f" with {f}")
-        return f
-
-    @classmethod
-    def _drawn(cls, f: Factoring, rng: np.random.Generator, std: float | None) -> Self:
-        m1, n1, m2, n2 = f
-        norm_W = entry_std(std, n1 * n2) * (m1 * m2 * n1 * n2) ** 0.5
-        norm = norm_W**0.5  # ‖A ⊗ B‖ = ‖A‖ ‖B‖
-        return cls(gaussian(rng, (m1, n1), norm), gaussian(rng, (m2, n2), norm))
+    def drawn(cls, sizes: Sizes, rng: np.random.Generator, std: float) -> Self:
+        """Draw two Gaussian factors with ‖A‖ = ‖B‖."""
+        (m1, n1), (m2, n2) = A, B = sizes.shapes["A"], sizes.shapes["B"]
+        norm = (std * (m1 * m2 * n1 * n2) ** 0.5) ** 0.5  # ‖A ⊗ B‖ = ‖A‖ ‖B‖
+        return cls(gaussian(rng, A, norm), gaussian(rng, B, norm))
 
 
 def _product(A: Array, x: Array, Bt: Array) -> Array:
@@ -202,6 +182,19 @@ def _product(A: Array, x: Array, Bt: Array) -> Array:
         return (A @ XB).reshape(-1, m1 * m2)  # (R, m1, m2) -> (R, m)
     AX = A @ x.reshape(-1, n1, n2)  # (R, m1, n2)
     return (AX.reshape(-1, n2) @ Bt).reshape(-1, m1 * m2)  # (R·m1, n2) -> (R, m)
+
+
+def _with_first(shape: tuple[int, int], factor: float, first: tuple[int, int]) -> Factoring:
+    """Return the factoring whose first factor has a given shape."""
+    if not (isinstance(first, tuple | list) and len(first) == 2 and all(type(size) is int for size in first)):
+        raise ValueError(f"Kronecker: first must be the shape of the first factor, such as 50x4, got {first!r}")
+    (m, n), (m1, n1) = shape, first
+    if min(first) < 1 or m % m1 or n % n1:
+        raise ValueError(f"Kronecker: the sizes of the first factor must divide those of {shape}, got {first}")
+    f = Factoring(m1, n1, m // m1, n // n1)
+    if f.n_params > budget("Kronecker", shape, factor):
+        raise out_of_reach("Kronecker", shape, factor, f.n_params, f" with {f}")
+    return f
 
 
 def _refusal(shape: tuple[int, int], factor: float, having: list[Factoring], kind: str = "") -> ValueError:

@@ -13,7 +13,9 @@ from typing import Self
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian, out_of_reach
+from refdope.arrays import Array, Params
+from refdope.structures.base import Structure
+from refdope.structures.sizes import Sizes, budget, check_axes, gaussian, out_of_reach
 
 
 class LMF(Structure):
@@ -55,15 +57,19 @@ class LMF(Structure):
         return LMF(U[:, :r] * root, root[:, None] * Vt[:r])
 
     @classmethod
-    def for_compression(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
-    ) -> Self:
-        """Make the product of the highest rank that fits, with ‖U‖ = ‖V‖. See `Structure.for_compression`."""
+    def sizes(cls, shape: tuple[int, int], factor: float) -> Sizes:
+        """Return those of the highest rank that fits."""
         m, n = shape
         r = min(budget("LMF", shape, factor) // (m + n), m, n)
         if r < 1:
             raise out_of_reach("LMF", shape, factor, m + n)
+        return Sizes({"U": (m, r), "V": (r, n)})
+
+    @classmethod
+    def drawn(cls, sizes: Sizes, rng: np.random.Generator, std: float) -> Self:
+        """Draw two Gaussian factors with ‖U‖ = ‖V‖."""
+        (m, r), (_, n) = sizes.shapes.values()
         U, V = gaussian(rng, (m, r), 1.0), gaussian(rng, (r, n), 1.0)
         norm = np.sqrt(np.vdot(U.T @ U, V @ V.T))  # ‖U V‖² = tr(UᵀU VVᵀ)
-        root = (entry_std(std, n) * (m * n) ** 0.5 / norm) ** 0.5
+        root = (std * (m * n) ** 0.5 / norm) ** 0.5
         return cls(U * root, V * root)

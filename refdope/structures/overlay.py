@@ -11,13 +11,15 @@ final, gives a `SparseOverlay`, whose parameter is the k values alone. An overla
 matrix: Zhu and Gupta, "To prune, or not to prune", arXiv 1710.01878.
 """
 
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from refdope.structures.base import Array, Params, Structure, budget, check_axes, entry_std, gaussian
+from refdope.arrays import Array, Params
+from refdope.structures.base import Structure
+from refdope.structures.sizes import budget, check_axes, entry_std, gaussian
 from refdope.structures.product import times, times_transpose
 
 
@@ -33,6 +35,7 @@ class Overlay(Structure):
     """
 
     names = ("overlay",)
+    fixed = ("mask",)
 
     def __init__(self, values: Array, mask: Array) -> None:
         check_axes("Overlay", values=(values, 2))
@@ -59,17 +62,13 @@ class Overlay(Structure):
         """Return S as an (m, n) array."""
         return self.values
 
-    @property
-    def params(self) -> Params:
-        """V, under "overlay"."""
-        return {"overlay": self.values}
+    def children(self) -> list[tuple[str, Array]]:
+        """V, which is trained, under "overlay", and M under "mask"."""
+        return [("overlay", self.values), ("mask", self.mask)]
 
-    @property
-    def constants(self) -> Params:
-        """M, under "mask"."""
-        return {"mask": self.mask}
-
-    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> Structure:
+    def replace(  # type: ignore[override]  # what was saved as CSR comes back as CSR
+        self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None
+    ) -> Structure:
         """Return an overlay over other values; its mask, or its CSR pattern, is the one in `constants` if given."""
         return _made(self.shape, params["overlay"], self.constants if constants is None else constants)
 
@@ -107,11 +106,9 @@ class Overlay(Structure):
             self.mask.ravel()[alive[dropped]] = False
             self.values[~self.mask] = 0
 
-    def nearest(self, W: Array) -> "Overlay":
-        """Return the overlay with as many entries alive that is nearest to W: W's largest."""
-        made = Overlay(W.copy(), np.ones(W.shape, dtype=bool))
-        made.prune(self.n_params)
-        return made
+    def nearest(self, M: Array) -> "Overlay":
+        """Return the overlay with as many entries alive that is nearest to M: M's largest."""
+        return Overlay.largest(M, self.n_params)
 
     def to_csr(self) -> "SparseOverlay":
         """Return the same matrix in CSR storage with the mask's pattern; zeros that are alive stay entries."""
@@ -127,18 +124,30 @@ class Overlay(Structure):
 
     @classmethod
     def for_compression(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+        cls,
+        shape: tuple[int, int],
+        factor: float,
+        rng: np.random.Generator | int | None = None,
+        std: float | None = None,
+        **options: Any,
     ) -> Self:
         """Make a Gaussian overlay with exactly ⌊m·n / factor⌋ entries at random places, std being that of all m·n.
 
         This is the random sparse matrix that pruning is compared to; annealing starts from `Overlay.dense`.
         """
-        m, n = shape
+        (m, n), rng = shape, np.random.default_rng(rng)
         mask = np.zeros(m * n, dtype=bool)
         mask[rng.choice(m * n, budget("Overlay", shape, factor), replace=False)] = True
         values = np.zeros(m * n)
         values[mask] = gaussian(rng, (int(np.count_nonzero(mask)),), entry_std(std, n) * (m * n) ** 0.5)
         return cls(values.reshape(m, n), mask.reshape(m, n))
+
+    @classmethod
+    def largest(cls, M: Array, keep: int) -> "Overlay":
+        """Return the overlay of M's `keep` entries of largest magnitude: of all with as many, the nearest to M."""
+        made = Overlay(M.copy(), np.ones(M.shape, dtype=bool))
+        made.prune(keep)
+        return made
 
 
 class SparseOverlay(Structure):
@@ -150,10 +159,15 @@ class SparseOverlay(Structure):
     """
 
     names = ("overlay",)
+    fixed = ("indices", "indptr")
 
     def __init__(self, csr: "csr_array") -> None:
         if getattr(csr, "format", None) != "csr":
             raise TypeError(f"SparseOverlay: csr must be a scipy.sparse CSR array, got {type(csr).__name__}")
+        try:
+            csr.check_format(full_check=True)  # SciPy's products read an index out of range as it is
+        except ValueError as error:
+            raise ValueError(f"SparseOverlay: csr of shape {csr.shape} has a pattern that cannot be: {error}") from None
         self.csr = csr
         self.shape = csr.shape
 
@@ -171,17 +185,17 @@ class SparseOverlay(Structure):
         """Return S as an (m, n) array."""
         return self.csr.toarray()
 
-    @property
-    def params(self) -> Params:
-        """The k values, under "overlay", in row-major order."""
-        return {"overlay": self.csr.data}
+    def children(self) -> list[tuple[str, Array]]:
+        """List the k values in row-major order and their pattern: column of every value, where every row begins."""
+        return [("overlay", self.csr.data), ("indices", self.csr.indices), ("indptr", self.csr.indptr)]
 
-    @property
-    def constants(self) -> Params:
-        """The pattern: "indices" (column of every value) and "indptr" (where every row begins)."""
-        return {"indices": self.csr.indices, "indptr": self.csr.indptr}
+    def over(self, children: Sequence[Array]) -> "SparseOverlay":
+        """Return the overlay of these values, columns and row ends."""
+        return SparseOverlay(_csr(self.shape, *children))
 
-    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> Structure:
+    def replace(  # type: ignore[override]
+        self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None
+    ) -> Structure:
         """Return an overlay over other values; its CSR pattern, or its mask, is the one in `constants` if given."""
         return _made(self.shape, params["overlay"], self.constants if constants is None else constants)
 
@@ -192,7 +206,12 @@ class SparseOverlay(Structure):
 
     @classmethod
     def for_compression(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
+        cls,
+        shape: tuple[int, int],
+        factor: float,
+        rng: np.random.Generator | int | None = None,
+        std: float | None = None,
+        **options: Any,
     ) -> Self:
         """Make the CSR form of `Overlay.for_compression`."""
         return cls(Overlay.for_compression(shape, factor, rng, std).to_csr().csr)
@@ -202,4 +221,12 @@ def _made(shape: tuple[int, int], values: Array, constants: Mapping[str, Array])
     """Return the overlay of these values in the storage that its constants are of."""
     if "mask" in constants:
         return Overlay(values, constants["mask"])
-    return SparseOverlay(csr_array((values, constants["indices"], constants["indptr"]), shape=shape))
+    return SparseOverlay(_csr(shape, values, constants["indices"], constants["indptr"]))
+
+
+def _csr(shape: tuple[int, int], values: Array, columns: Array, row_ends: Array) -> csr_array:
+    """Return the CSR array of these arrays, or raise ValueError where they do not belong together."""
+    try:
+        return csr_array((values, columns, row_ends), shape=shape)
+    except ValueError as error:
+        raise ValueError(f"SparseOverlay: values and pattern do not make a matrix of shape {shape}: {error}") from None

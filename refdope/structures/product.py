@@ -14,7 +14,7 @@ import os
 
 import numpy as np
 
-from refdope.structures.base import Array
+from refdope.arrays import Array
 
 FEW = 64  # rows; from there on the copy is paid for
 SMALL = 1_000_000  # multiply-adds, k·n·R, up to which OpenBLAS does not copy

@@ -8,12 +8,12 @@ could stand in for them: the control for what dropping rows does by itself.
     gradient    none
 """
 
-from collections.abc import Mapping
-from typing import Self
+from typing import Any
 
 import numpy as np
 
-from refdope.structures.base import Array, Params, Structure
+from refdope.arrays import Array, Params
+from refdope.structures.base import Structure
 
 
 class Zero(Structure):
@@ -40,13 +40,7 @@ class Zero(Structure):
         """Return W as an (m, n) array."""
         return np.zeros(self.shape)
 
-    def replace(self, params: Mapping[str, Array], constants: Mapping[str, Array] | None = None) -> "Zero":
-        """Return itself."""
-        return self
-
-    @classmethod
-    def for_compression(
-        cls, shape: tuple[int, int], factor: float, rng: np.random.Generator, std: float | None = None
-    ) -> Self:
-        """Make it, whatever the factor."""
-        return cls(shape)
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its shape."""
+        return {"shape": self.shape}
