@@ -32,19 +32,19 @@ def ours_kronecker(work: Work) -> Step:
 
     That is a compression of (4H, H) by H or about so: exactly 200, 256, 650 and 1500 times at these H.
     """
-    from refdope import LSTM, Kronecker
+    from refdope import LSTM, Recipe
 
-    rng, shape = np.random.default_rng(0), (4 * work.H, work.H)
-    Wx, Wh = (Kronecker.for_doping(shape, 25, rng) for _ in range(2))
+    rng, recipe = np.random.default_rng(0), Recipe("kronecker", 25, doped=True)
+    Wx, Wh = (recipe.matrix((4 * work.H, work.H), rng).structure for _ in range(2))
     return _ours_step(work, _cast(LSTM(Wx, Wh, np.zeros(4 * work.H)), work))
 
 
 def ours_doped_cmr(work: Work) -> Step:
     """Our doped Kronecker layer while its overlay is dense, with co-matrix dropout."""
-    from refdope import CMR, LSTM, Kronecker
+    from refdope import CMR, LSTM, Recipe
 
     rng = np.random.default_rng(0)
-    made = LSTM.for_compression(work.H, work.H, Kronecker, 25, rng, doped=True, cmr=CMR(0.1))
+    made = LSTM.from_recipe(work.H, work.H, Recipe("kronecker", 25, doped=True, cmr=CMR(0.1)), rng)
     return _ours_step(work, _cast(made, work), rng)
 
 
@@ -173,13 +173,13 @@ def ours_tokens(work: Work) -> Step:
 
 def ours_doped_tokens(work: Work) -> Step:
     """Our doped Kronecker stack at 25x, frozen, a token a call."""
-    from refdope import LSTM, Kronecker
+    from refdope import LSTM, Recipe
 
-    rng, layers = np.random.default_rng(0), []
+    rng, layers, recipe = np.random.default_rng(0), [], Recipe("kronecker", 25, doped=True)
     for _ in range(2):
-        layers.append(_cast(LSTM.for_compression(work.H, work.H, Kronecker, 25, rng, doped=True), work))
-        for W in (layers[-1].Wx, layers[-1].Wh):
-            W.overlay.prune(int(W.shape[0] * W.shape[1] / 25) - W.structure.n_params)
+        layers.append(_cast(LSTM.from_recipe(work.H, work.H, recipe, rng), work))
+        for W in layers[-1].weights.values():
+            W.overlay.prune(recipe.kept(W))
     return _ours_tokens(work, layers)
 
 

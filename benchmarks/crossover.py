@@ -23,6 +23,7 @@ from benchmarks.timing import turns
 from refdope import LSTM, Dense, Doped, Kronecker, Overlay
 from refdope.layers import LSTMStepper
 from refdope.structures import Structure
+from refdope.structures.sizes import entry_std
 
 HIDDEN = (128, 256, 512, 1024, 1500)
 DENSITIES = (0.32, 0.16, 0.08, 0.04, 0.02, 0.01, 0.005)
@@ -62,7 +63,7 @@ def matrices(H: int, densities: Sequence[float], rng: np.random.Generator) -> di
     """Make every matrix of one size in float32; the overlay is pruned to one density after the other."""
     shape = 4 * H, H
     overlay = Overlay.dense(shape, rng).astype(np.float32).overlay
-    kronecker = Kronecker.for_doping(shape, 1, rng).astype(np.float32)
+    kronecker = Kronecker.drawn(Kronecker.sizes_doped(shape, 1), rng, entry_std(None, shape[1])).astype(np.float32)
     found: dict[Key, Structure] = {("dense", None): Dense(overlay.values.copy()), ("Kronecker", None): kronecker}
     for density in sorted(densities, reverse=True):
         overlay.prune(round(density * overlay.values.size))

@@ -19,7 +19,7 @@ from benchmarks.model_step import CLIP, RATE, network
 from benchmarks.process import alone
 from benchmarks.results import publish, told
 from benchmarks.works import Work, text
-from refdope import CMR, Kronecker, LanguageModel
+from refdope import CMR, LanguageModel, Recipe
 from refdope.training import SGD, Adam
 
 AT_MOST = 1.5  # times what is needed
@@ -44,9 +44,10 @@ def measure(model: str, optimizer: str, quick: bool) -> dict[str, str]:
     if model == "dense":
         net = network(work)
     else:
-        net = LanguageModel.for_compression(
-            work.V, work.H, Kronecker, 25, rng, layers=2, doped=True, cmr=CMR(0.1)
-        ).astype(work.dtype)  # at once: what it was cast from must not live on
+        recipe = Recipe("kronecker", 25, doped=True, cmr=CMR(0.1))
+        net = LanguageModel.from_recipe(work.V, work.H, recipe, rng, layers=2).astype(
+            work.dtype
+        )  # at once: what it was cast from must not live on
 
     def step() -> tuple[Any, ...]:
         _, state, cache = net.forward(tokens, targets, None, rng)

@@ -22,8 +22,9 @@ from benchmarks.pictures import BLACK, BLUE, GREEN, ORANGE, label_right
 from benchmarks.process import alone
 from benchmarks.results import caches, publish
 from benchmarks.timing import run, turns
-from refdope import HMD, LMF, Dense, Doped, Kronecker, Overlay, Stack
+from refdope import LMF, Dense, Doped, Kronecker, Overlay, Recipe
 from refdope.structures import Structure
+from refdope.structures.sizes import entry_std
 
 SHAPES, ROWS = ((2600, 650), (6000, 1500)), (1, 20, 700)
 
@@ -116,7 +117,7 @@ def products(shape: tuple[int, int]) -> Iterator[tuple[str, Structure]]:
     overlay = Overlay.dense(shape, rng).astype(np.float32)
     yield "Dense", Dense(overlay.values.copy())
     yield "Overlay, dense storage", Overlay(overlay.values.copy(), overlay.mask)
-    kronecker = Kronecker.for_doping(shape, 25, rng).astype(np.float32)
+    kronecker = Kronecker.drawn(Kronecker.sizes_doped(shape, 25), rng, entry_std(None, shape[1])).astype(np.float32)
     left = int(entries / 25) - kronecker.n_params
     for name, keep in (("10 %", 0.1), ("4 %", 0.04)):
         overlay.prune(int(keep * entries))
@@ -127,7 +128,7 @@ def products(shape: tuple[int, int]) -> Iterator[tuple[str, Structure]]:
     yield "CSR, 1 %", overlay.to_csr()
     yield "Kronecker, 25x", Kronecker.for_compression(shape, 25, rng).astype(np.float32)
     yield "LMF, 25x", LMF.for_compression(shape, 25, rng).astype(np.float32)
-    yield "HMD, 25x", Stack.for_compression(shape, 25, rng, of=HMD, count=4).astype(np.float32)  # as in an LSTM
+    yield "HMD, 25x", Recipe("hmd", 25).matrix(shape, rng).astype(np.float32)  # as in an LSTM
 
 
 def counts(W: Structure, rows: int) -> tuple[int, int]:

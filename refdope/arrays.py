@@ -26,7 +26,7 @@ class Tree:
     Attributes
     ----------
     names : tuple of str
-        Attributes that hold the trained arrays, in the order in which the constructor takes them.
+        Attributes that hold the trained arrays and the trees, in the order in which the constructor takes them.
     fixed : tuple of str
         Attributes that hold the arrays that are saved and never trained; the constructor takes them next.
     """
@@ -88,11 +88,11 @@ class Tree:
         KeyError
             If an array is missing.
         """
-        children = []
+        children: list[Any] = []
         for name, child in self.children():
             if isinstance(child, Tree):
-                saved = None if constants is None else _below(name, constants)
-                children.append(child.replace(_below(name, params), saved))
+                saved = None if constants is None else part(constants, name)
+                children.append(child.replace(part(params, name), saved))
             elif name in self.fixed:
                 children.append(child if constants is None else constants[name])
             else:
@@ -154,9 +154,9 @@ def _under(name: str, arrays: Mapping[str, Array]) -> Params:
     return {f"{name}.{path}" if name else path: array for path, array in arrays.items()}
 
 
-def _below(name: str, arrays: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Take the arrays of one child out of a flat dict again."""
+def part(arrays: Mapping[str, Array], name: str) -> Params:
+    """Take the arrays of one child out of a flat dict again: `part({"Wx.A": a}, "Wx")` is `{"A": a}`."""
     if not name:
-        return arrays
+        return dict(arrays)
     start = name + "."
     return {path.removeprefix(start): array for path, array in arrays.items() if path.startswith(start)}

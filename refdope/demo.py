@@ -23,12 +23,12 @@ import numpy as np
 from tqdm import tqdm
 
 from refdope.analysis import Cost, cost
+from refdope.arrays import Array
 from refdope.data import Text
 from refdope.data.vocabulary import Level
 from refdope.files import whole, write_csv
 from refdope.models import LanguageModel
 from refdope.structures import Doped
-from refdope.structures.base import Array
 from refdope.training import evaluate, evaluation_batches
 from refdope.training.config import Config
 from refdope.training.experiment import Experiment
@@ -108,7 +108,7 @@ def train(run: Run, text: Text) -> Outcome:
 
 
 def _snapshot(model: LanguageModel, step: int) -> dict[str, Array]:
-    W = model.layers[0].Wh
+    W = model.layers[0].weights["Wh"]
     if not isinstance(W, Doped):
         return {}
     both = {"structure": W.structure, "overlay": W.overlay}

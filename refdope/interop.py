@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from refdope.arrays import Array, Params
 from refdope.files import whole
 from refdope.layers import LSTM
 from refdope.structures import Dense
-from refdope.structures.base import Array, Params
 
 NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)$")
 

@@ -24,9 +24,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from refdope.arrays import Array
 from refdope.data.batches import Batches
 from refdope.models.language_model import LanguageModel
-from refdope.structures.base import Array
 from refdope.structures.doped import Doped
 from refdope.training.trainer import evaluate
 

@@ -51,8 +51,7 @@ def cost(model: LanguageModel) -> Cost:
     entries = sum(W.shape[0] * W.shape[1] for W in matrices)
     lstm_params = sum(W.n_params for W in matrices)
     lstm_bytes = sum(W.nbytes for W in matrices)
-    rest = sum(layer.b.size for layer in model.layers)
-    rest += model.embedding.E.size + model.softmax.W.size + model.softmax.b.size
+    rest = model.n_params - lstm_params
     itemsize = model.embedding.E.itemsize
     return Cost(
         lstm_params,

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from refdope import interop
 from refdope.analysis import markdown
-from refdope.structures import STRUCTURES
-from refdope.structures.base import join
+from refdope.arrays import join
+from refdope.structures import STRUCTURES, Recipe
 from refdope.training.compress import compress_layers, compress_run
-from refdope.training.config import KINDS
 from refdope.training.folder import read_config
 from refdope.units import in_unit, unit
 
@@ -59,8 +58,8 @@ def _weights(args: argparse.Namespace) -> None:
     """Compress the LSTM layers of a file of weights."""
     if args.out.exists():
         raise FileExistsError(f"{args.out} is there already: name another file")
-    kind = KINDS[args.structure]
-    layers, errors = compress_layers(interop.from_torch(interop.read(args.source)), kind, args.factor)  # type: ignore[arg-type]
+    recipe = Recipe(args.structure, args.factor, doped=True)
+    layers, errors = compress_layers(interop.from_torch(interop.read(args.source)), recipe)
     arrays = join(**{f"layers.{k}": layer.params | layer.constants for k, layer in enumerate(layers)})
     interop.write(args.out, arrays)
     print(markdown(errors))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refdope.structures.base import Array
+from refdope.arrays import Array
 
 
 class Window(NamedTuple):

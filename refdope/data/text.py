@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from refdope.arrays import Array
 from refdope.data.corpora import Corpus
 from refdope.data.vocabulary import Level, Vocabulary, tokenize
-from refdope.structures.base import Array
 
 
 @dataclass(frozen=True)

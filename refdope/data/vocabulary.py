@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from refdope.structures.base import Array
+from refdope.arrays import Array
 
 Level = Literal["char", "word"]
 WORD = re.compile(r"\w+|[^\w\s]")

@@ -19,7 +19,7 @@ are two. As in an LSTM, only the products with Wh are bound to the order of time
 Source: Cho et al., arXiv 1406.1078; this form, with the reset after the product, is cuDNN's and PyTorch's.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -59,7 +59,8 @@ class GRU(Recurrent):
         If a matrix is a plain array (`Dense` makes a structure of it), or the shapes do not belong together.
     """
 
-    gates, states, names = 3, 1, ("bx", "bh")
+    gates, states = 3, 1
+    names: ClassVar[tuple[str, ...]] = ("Wx", "Wh", "bx", "bh")
 
     def __init__(self, Wx: Structure, Wh: Structure, bx: Array, bh: Array) -> None:
         check_structures("GRU", Wx=Wx, Wh=Wh)
@@ -69,7 +70,7 @@ class GRU(Recurrent):
                 f"GRU: Wx, Wh, bx and bh must be (3H, D), (3H, H), (3H,) and (3H,), "
                 f"got {Wx.shape}, {Wh.shape}, {np.shape(bx)} and {np.shape(bh)}"
             )
-        self.weights, self.bx, self.bh = {"Wx": Wx, "Wh": Wh}, bx, bh
+        self.Wx, self.Wh, self.bx, self.bh = Wx, Wh, bx, bh
 
     def forward(
         self, x: Array, state: State | None = None, rng: np.random.Generator | None = None

@@ -18,6 +18,8 @@ all x); here all of W is multiplied at every step. Only the gradient of W is one
 Source: Thakker et al., "Compressing RNNs for IoT devices by 15-38x using Kronecker products", arXiv 1906.02876.
 """
 
+from typing import ClassVar
+
 import numpy as np
 
 from refdope.arrays import Array
@@ -41,6 +43,8 @@ class JointLSTM(LSTM):
         If W is a plain array (`Dense` makes a structure of it), or the shapes do not belong together.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("W", "b")
+
     def __init__(self, W: Structure, b: Array) -> None:
         check_structures("JointLSTM", W=W)
         m, n = W.shape
@@ -48,7 +52,7 @@ class JointLSTM(LSTM):
         self.D = n - self.H
         if m % 4 or self.D < 1 or np.shape(b) != (m,):
             raise ValueError(f"JointLSTM: W and b must be (4H, D + H) and (4H,), got {W.shape} and {np.shape(b)}")
-        self.weights, self.b = {"W": W}, b
+        self.W, self.b = W, b
 
     @classmethod
     def widths(cls, D: int, H: int) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ Source: Hochreiter and Schmidhuber 1997, with the forget gate of Gers, Schmidhub
 training as in Zaremba, Sutskever and Vinyals, "Recurrent neural network regularization", arXiv 1409.2329.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -60,17 +60,17 @@ class LSTM(Recurrent):
         If a matrix is a plain array (`Dense` makes a structure of it), or the shapes do not belong together.
     """
 
-    gates, states, names = 4, 2, ("b",)
+    gates, states = 4, 2
+    names: ClassVar[tuple[str, ...]] = ("Wx", "Wh", "b")
 
     def __init__(self, Wx: Structure, Wh: Structure, b: Array) -> None:
         check_structures("LSTM", Wx=Wx, Wh=Wh)
         m, self.D, self.H = Wx.shape[0], Wx.shape[1], Wh.shape[1]
         if m != 4 * self.H or Wh.shape[0] != m or np.shape(b) != (m,):
             raise ValueError(
-                f"LSTM: Wx, Wh and b must be (4H, D), (4H, H) and (4H,), "
-                f"got {Wx.shape}, {Wh.shape} and {np.shape(b)}"
+                f"LSTM: Wx, Wh and b must be (4H, D), (4H, H) and (4H,), got {Wx.shape}, {Wh.shape} and {np.shape(b)}"
             )
-        self.weights, self.b = {"Wx": Wx, "Wh": Wh}, b
+        self.Wx, self.Wh, self.b = Wx, Wh, b
 
     def forward(
         self, x: Array, state: State | None = None, rng: np.random.Generator | None = None

@@ -11,7 +11,6 @@ matrices are (`widths`) and where its biases start (`biases`); it writes `forwar
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
@@ -36,17 +35,15 @@ class Recurrent(Tree, ABC):
 
     Attributes
     ----------
-    weights : dict of str to Structure
-        The matrices by name, in the order in which the constructor takes them.
     D, H : int
         Inputs and hidden units.
     gates, states : int
         Blocks of H rows in every matrix, and arrays (B, H) in the state.
     """
 
+    names: ClassVar[tuple[str, ...]]
     gates: ClassVar[int]
     states: ClassVar[int]
-    weights: dict[str, Structure]
     D: int
     H: int
 
@@ -70,9 +67,10 @@ class Recurrent(Tree, ABC):
         """Return how many columns each matrix has."""
         return D, H
 
-    def children(self) -> Sequence[tuple[str, Any]]:
-        """List the matrices, then the biases (`names`)."""
-        return [*self.weights.items(), *((name, getattr(self, name)) for name in self.names)]
+    @property
+    def weights(self) -> dict[str, Structure]:
+        """The matrices by name, in the order in which the constructor takes them; biases come after them."""
+        return {name: child for name, child in self.children() if isinstance(child, Structure)}
 
     def passing(self, rng: np.random.Generator | None, lead: tuple[int, int]) -> list[Structure]:
         """Return the matrices of one pass over (T, B) rows: sampled, if it is a training pass, and prepared."""

@@ -48,7 +48,9 @@ class LanguageModel(Tree):
         The rate, in [0, 1).
     """
 
-    def __init__(self, embedding: Embedding, layers: Sequence[Recurrent], softmax: Softmax, dropout: float = 0.0) -> None:
+    def __init__(
+        self, embedding: Embedding, layers: Sequence[Recurrent], softmax: Softmax, dropout: float = 0.0
+    ) -> None:
         self.embedding, self.layers, self.softmax = embedding, list(layers), softmax
         self.dropout = Dropout(dropout)
         widths = [embedding.E.shape[1], *(size for layer in layers for size in (layer.D, layer.H)), softmax.W.shape[1]]

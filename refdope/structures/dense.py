@@ -15,8 +15,8 @@ import numpy as np
 
 from refdope.arrays import Array, Params
 from refdope.structures.base import Structure
-from refdope.structures.sizes import Sizes, budget, check_axes, gaussian, out_of_reach
 from refdope.structures.product import times, times_transpose
+from refdope.structures.sizes import Sizes, budget, check_axes, gaussian, out_of_reach
 
 
 class Dense(Structure):

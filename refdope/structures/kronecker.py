@@ -15,7 +15,7 @@ Source: Thakker et al., "Compressing RNNs for IoT devices by 15-38x using Kronec
 Thakker et al., "Doping: a technique for extreme compression of LSTM models", MLSys 2021.
 """
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -153,7 +153,9 @@ class Kronecker(Structure):
         return max(fitting, key=lambda f: (f.rank, f.n_params, -f.macs)).sizes
 
     @classmethod
-    def sizes_doped(cls, shape: tuple[int, int], factor: float, *, first: tuple[int, int] | None = None) -> Sizes:
+    def sizes_doped(
+        cls, shape: tuple[int, int], factor: float, *, first: tuple[int, int] | None = None, **options: Any
+    ) -> Sizes:
         """Return those of the smallest product of full rank, or of the one whose A has the shape `first`.
 
         Nearly all of the m·n / factor parameters are left to the overlay.

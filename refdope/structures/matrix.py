@@ -1,9 +1,9 @@
 """What a structure has of a matrix, for whoever knows NumPy and SciPy.
 
-    W @ x       W x for x: (n,), or W X for X: (n, k)          columns, as NumPy multiplies; `forward` takes rows
-    y @ W       Wᵀ y for y: (m,), or Y W for Y: (k, m)
-    matvec, rmatvec, dtype, shape     what `scipy.sparse.linalg.aslinearoperator(W)` and PyLops ask for
-    np.asarray(W)                     `W.to_dense()`
+W @ x       W x for x: (n,), or W X for X: (n, k)          columns, as NumPy multiplies; `forward` takes rows
+y @ W       Wᵀ y for y: (m,), or Y W for Y: (k, m)
+matvec, rmatvec, dtype, shape     what `scipy.sparse.linalg.aslinearoperator(W)` and PyLops ask for
+np.asarray(W)                     `W.to_dense()`
 """
 
 from typing import Any

@@ -19,8 +19,8 @@ from scipy.sparse import csr_array
 
 from refdope.arrays import Array, Params
 from refdope.structures.base import Structure
-from refdope.structures.sizes import budget, check_axes, entry_std, gaussian
 from refdope.structures.product import times, times_transpose
+from refdope.structures.sizes import budget, check_axes, entry_std, gaussian
 
 
 class Overlay(Structure):

@@ -7,7 +7,7 @@
 
     kind None           W = S: a matrix that is pruned to ⌊m·n / factor⌋ entries
     cmr                 co-matrix dropout of the two; with kind None its control, of S alone
-    share               of std², the variance of W's entries at the start, the overlay's part; the structure has the rest
+    share               the overlay's part of the variance of W's entries at the start; the structure has the rest
     stacked             one matrix W_s per gate, in a `Stack`, or one for all gates
 
 A layer, a model, the annealer, compressing, the benchmarks and the tests take a recipe, handed on whole.
@@ -58,7 +58,7 @@ class Recipe:
         If a part is not what it may be, or the parts do not go together; the message says which.
     """
 
-    kind: type[Structure] | None
+    kind: Any  # a kind or None, once a name is looked up
     factor: float = 1.0
     doped: bool = False
     cmr: CMR | None = None
@@ -165,7 +165,6 @@ class Recipe:
 
     def _sizes(self, shape: tuple[int, int], gates: int) -> list[Sizes]:
         """Return the sizes of W_s: of one matrix, or of as many as are stacked."""
-        assert self.kind is not None
         m, n = shape
         if self._is_stacked:
             if gates < 1 or m % gates:

@@ -35,7 +35,9 @@ def budget(owner: str, shape: tuple[int, int], factor: float) -> int:
     TypeError, ValueError
         If shape is not two positive integers, or factor not a finite number from 1 up.
     """
-    if not (isinstance(shape, tuple | list) and len(shape) == 2 and all(isinstance(s, int | np.integer) for s in shape)):
+    if not (
+        isinstance(shape, tuple | list) and len(shape) == 2 and all(isinstance(s, int | np.integer) for s in shape)
+    ):
         raise TypeError(f"{owner}: shape must be two integers (m, n), got {shape!r}")
     m, n = shape
     if m < 1 or n < 1:

@@ -2,7 +2,7 @@
 
 With N = m·n entries, of which k_f are kept in the end, and t₀, t₁ the ends of the ramp:
 
-    k_f  = ⌊N / factor⌋ - |θ_s|                                        what W_s does not need of the budget
+    k_f  = ⌊N / factor⌋ - |θ_s|                                        `Recipe.kept`: what W_s leaves of the budget
     k(t) = k_f + (N - k_f) (1 - (t - t₀) / (t₁ - t₀))³                 entries alive, at t = t₀, t₀ + Δt, …, t₁
 
 At every such t the entries of largest magnitude among those alive are kept (`Overlay.prune`). At t₁ the mask is final
@@ -13,9 +13,11 @@ and the overlay goes over to CSR storage. In terms of sparsity s = 1 - k / N thi
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from refdope.arrays import Array
 from refdope.models.language_model import LanguageModel
-from refdope.structures.base import Array, Structure, budget
+from refdope.structures.base import Structure
 from refdope.structures.doped import Doped
+from refdope.structures.recipe import Recipe
 from refdope.training.optimizers import Optimizer
 
 CMRSchedule = Literal["constant", "ramp", "annealed"]
@@ -63,8 +65,8 @@ class Annealer:
     ----------
     model : LanguageModel
         Its overlays are annealed; a model without any is left alone.
-    factor : float
-        The compression factor of every doped (or pruned) matrix at the end of the ramp.
+    recipe : Recipe
+        How its matrices are made: it says how many entries each overlay comes down to.
     ramp : CubicRamp
     cmr : {"constant", "ramp", "annealed"}
         The rate of a doped matrix's CMR: as it is throughout; as it is until the ramp ends, then zero; or falling
@@ -77,14 +79,14 @@ class Annealer:
         overlays lie within a Stack: dope the stack, not its matrices.
     """
 
-    def __init__(self, model: LanguageModel, factor: float, ramp: CubicRamp, cmr: CMRSchedule = "annealed") -> None:
+    def __init__(self, model: LanguageModel, recipe: Recipe, ramp: CubicRamp, cmr: CMRSchedule = "annealed") -> None:
         if cmr not in get_args(CMRSchedule):
             raise ValueError(f"Annealer: cmr must be one of {', '.join(get_args(CMRSchedule))}, got {cmr!r}")
         hidden = [name for name, W in model.matrices.items() if W.overlay is None and W.to_csr() is not W]
         if hidden:
             raise ValueError(f"Annealer: {hidden[0]} has overlays within a Stack; dope the stack, not its matrices")
         self.model, self.ramp, self.cmr = model, ramp, cmr
-        self.final = {name: overlay_budget(name, W, factor) for name, W in self._doped().items()}
+        self.final = {name: _kept(recipe, name, W) for name, W in self._doped().items()}
         self.rates = {name: W.cmr.rate for name, W in self._doped().items() if isinstance(W, Doped) and W.cmr}
 
     def _doped(self) -> dict[str, Structure]:
@@ -118,25 +120,11 @@ class Annealer:
         return 0.0 if self.cmr == "ramp" and step >= self.ramp.end else rate
 
 
-def overlay_budget(name: str, W: Structure, factor: float) -> int:
-    """Return k_f, the entries that the structure under an overlay leaves to it.
-
-    Raises
-    ------
-    ValueError
-        If it takes more than there are, or there is none and no entry is left either.
-    """
-    structure = W.n_params - W.overlay.n_params
-    left = budget("annealing", W.shape, factor) - structure
-    if left < 0:
-        m, n = W.shape
-        raise ValueError(
-            f"annealing: factor {factor:g} leaves {m * n / factor:.0f} parameters to {name}, "
-            f"but its structure alone has {structure} (factor {m * n / structure:.4g} at most)"
-        )
-    if not structure and not left:
-        raise ValueError(f"annealing: factor {factor:g} leaves no entry of {name}, {W.shape[0]} x {W.shape[1]}")
-    return left
+def _kept(recipe: Recipe, name: str, W: Structure) -> int:
+    try:
+        return recipe.kept(W)
+    except ValueError as refusal:
+        raise ValueError(f"annealing: {name}: {refusal}") from None
 
 
 def _clear(a: Array, dead: Array) -> Array:

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from refdope.arrays import Array, Params
 from refdope.files import whole
-from refdope.structures.base import Array, Params
 
 T = TypeVar("T")
 RECORD = "__record__"

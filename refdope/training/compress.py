@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from refdope.arrays import Array
 from refdope.data import Batches
 from refdope.files import whole, write_csv
-from refdope.layers import LSTM
+from refdope.layers import Recurrent
 from refdope.models import LanguageModel
-from refdope.structures import Doped, Structure
-from refdope.structures.base import Array
+from refdope.structures import Recipe, Structure
 from refdope.training import checkpoint
-from refdope.training.annealing import overlay_budget
-from refdope.training.config import KINDS
 from refdope.training.folder import read_text, result, write_json
 from refdope.training.optimizers import Adam, LinearDecay
 from refdope.training.process import locked
@@ -30,20 +28,19 @@ from refdope.training.trainer import Trainer, evaluate, evaluation_batches
 
 
 def compress_layers(
-    layers: Sequence[LSTM], kind: type[Structure], factor: float, note: bool = True
-) -> tuple[list[LSTM], list[dict[str, Any]]]:
+    layers: Sequence[Recurrent], recipe: Recipe, note: bool = True
+) -> tuple[list[Recurrent], list[dict[str, Any]]]:
     """Compress the matrices of a stack of layers.
 
     Parameters
     ----------
-    layers : sequence of LSTM
-    kind : a subclass of Structure that has `nearest`
-    factor : float
-        Of every matrix.
+    layers : sequence of Recurrent
+    recipe : Recipe
+        Of every matrix, doped, its kind one that has `nearest`.
 
     Returns
     -------
-    layers : list of LSTM
+    layers : list of Recurrent
         Doped, the overlays in CSR storage; biases are the same arrays.
     errors : list of dict
         A row a matrix: ‖W - W'‖ / ‖W‖ of the nearest structure, of the nearest pruned and of the doped matrix at this
@@ -55,26 +52,24 @@ def compress_layers(
         If the factor is out of reach.
     """
     made, errors = [], []
-    bar = tqdm(total=2 * len(layers), desc="matrices", disable=None if note else True, leave=False)
+    alone = replace(recipe, doped=False, cmr=None)
+    bar = tqdm(total=sum(len(layer.weights) for layer in layers), desc="matrices", disable=None if note else True)
     for k, layer in enumerate(layers):
-        D, H = layer.D, layer.H
-        start = LSTM.for_compression(D, H, kind, factor, np.random.default_rng(0), doped=True)
-        alone = LSTM.for_compression(D, H, kind, factor, np.random.default_rng(0)).weights
-        near: dict[str, Any] = {}
-        dense = (W.astype(np.float64) for W in layer.to_dense())
-        for (name, like), W in zip(start.weights.items(), dense, strict=True):
-            like.overlay.prune(overlay_budget(f"layers.{k}.{name}", like, factor))
-            near[name] = like.nearest(W)
-            errors.append({"matrix": f"layers.{k}.{name}", **_errors(W, near[name], alone[name], factor)})
+        near = []
+        for name, dense in layer.weights.items():
+            W = dense.to_dense().astype(np.float64)
+            near.append(recipe.nearest(W, gates=layer.gates))
+            structure = alone.nearest(W, gates=layer.gates)
+            errors.append({"matrix": f"layers.{k}.{name}", **_errors(W, near[-1], structure, recipe.factor)})
             bar.update()
-        doped = LSTM(near["Wx"].to_csr(), near["Wh"].to_csr(), layer.b)
-        made.append(doped.replace({name: a.astype(layer.b.dtype) for name, a in doped.params.items()}))
+        biases = [child for _, child in layer.children() if not isinstance(child, Structure)]
+        made.append(layer.over([*(W.to_csr() for W in near), *biases]).astype(biases[0].dtype))
     bar.close()
     return made, errors
 
 
-def _errors(W: Array, doped: Doped, alone: Structure, factor: float) -> dict[str, Any]:
-    """Return a row of errors; of `alone`, only its kind and size count."""
+def _errors(W: Array, doped: Structure, alone: Structure, factor: float) -> dict[str, Any]:
+    """Return a row of errors of what is near W."""
     norm = float(np.linalg.norm(W))
     smallest = np.sort(np.abs(W).ravel())[: W.size - int(W.size / factor)]
 
@@ -84,7 +79,7 @@ def _errors(W: Array, doped: Doped, alone: Structure, factor: float) -> dict[str
 
     return {
         "parameters": doped.n_params,
-        "structure alone": told(W - alone.nearest(W).to_dense()),
+        "structure alone": told(W - alone.to_dense()),
         "pruned": told(smallest),
         "doped": told(W - doped.to_dense()),
     }
@@ -117,13 +112,11 @@ def compress_run(source: Path, out: Path, structure: str, factor: float, updates
     if dense.structure != "dense" or dense.overlay:
         raise ValueError(f"{source} is not a dense model: its structure is {dense.structure}, overlay {dense.overlay}")
     config = replace(  # of matrices as `compress_layers` makes them
-        dense, structure=structure, factor=factor, overlay=True, steps=max(updates, 1), gates="auto", joint=False
+        dense, structure=structure, factor=factor, overlay=True, steps=max(updates, 1), gates="auto"
     )
-    kind = KINDS[structure]
-    assert kind is not None
     text = read_text(config)
     trained.check(text)
-    layers, errors = compress_layers(model.layers, kind, factor)
+    layers, errors = compress_layers(model.layers, config.recipe)
     near = LanguageModel(model.embedding, layers, model.softmax, dense.dropout)
     near = near.replace({name: a.copy() for name, a in near.params.items()})  # fine-tuning leaves the source alone
     test = evaluation_batches(text.test)

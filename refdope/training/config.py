@@ -11,13 +11,13 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 
 from refdope.data.vocabulary import Level
+from refdope.layers import LSTM, JointLSTM
 from refdope.models import LanguageModel
-from refdope.structures import CMR, STRUCTURES, Dense, Structure
+from refdope.structures import CMR, Recipe
 from refdope.structures.cmr import Per, Rows
+from refdope.structures.kinds import KINDS
 from refdope.training.annealing import CMRSchedule, CubicRamp
 from refdope.training.optimizers import SGD, Adam, LinearDecay, Optimizer, ZarembaDecay
-
-KINDS: dict[str, type[Structure] | None] = {kind.__name__.lower(): kind for kind in STRUCTURES} | {"none": None}
 
 
 def setting(default: Any, about: str, choices: Any = None, least: float | None = None) -> Any:
@@ -118,28 +118,33 @@ class Config:
 
     def model(self, V: int) -> LanguageModel:
         """Make the model, in float32, for V tokens."""
-        kind = KINDS[self.structure]
         std = self.init or None
-        how = {"first": tuple(map(int, self.first.split("x")))} if self.first else {}
-        return LanguageModel.for_compression(
+        return LanguageModel.from_recipe(
             V,
             self.hidden,
-            kind,
-            1 if kind is Dense and not self.overlay else self.factor,
+            self.recipe,
             np.random.default_rng([self.seed, 0]),
             layers=self.layers,
             dropout=self.dropout,
             embedding_std=self.init or 1.0,
             softmax_std=std,
-            doped=self.overlay,
-            cmr=CMR(self.cmr, self.cmr_rows, self.cmr_per) if self.cmr else None,
+            layer=JointLSTM if self.joint else LSTM,
             std=std,
-            share=self.share,
-            joint=self.joint,
-            stacked=None if self.gates == "auto" else self.gates == "each",
             forget_bias=self.forget_bias,
-            **how,
         ).astype(np.float32)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the LSTM matrices are made."""
+        return Recipe(
+            self.structure if self.structure != "none" else None,
+            1 if self.structure == "dense" and not self.overlay else self.factor,
+            self.overlay,
+            CMR(self.cmr, self.cmr_rows, self.cmr_per) if self.cmr else None,
+            self.share,
+            None if self.gates == "auto" else self.gates == "each",
+            {"first": tuple(map(int, self.first.split("x")))} if self.first else {},
+        )
 
     def total_steps(self, steps_an_epoch: int) -> int:
         """Return how many updates a run makes."""

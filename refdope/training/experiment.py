@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from refdope.analysis.adaptation import adaptation, moves, parts
+from refdope.arrays import Array, Params, join, part
 from refdope.data.batches import Batches
 from refdope.data.text import Text
-from refdope.structures.base import Array, Params, join, part
 from refdope.training.annealing import Annealer
 from refdope.training.config import Config
 from refdope.training.trainer import Trainer, evaluate, evaluation_batches
@@ -42,7 +42,7 @@ class Experiment:
         self.valid = evaluation_batches(text.valid[: config.validation or None])
         self.probe = evaluation_batches(text.valid[: config.probe])
         model = config.model(len(text.vocabulary))
-        annealer = Annealer(model, config.factor, self.ramp, config.cmr_schedule) if config.overlay else None
+        annealer = Annealer(model, config.recipe, self.ramp, config.cmr_schedule) if config.overlay else None
         rng = np.random.default_rng([config.seed, 1])
         rate = config.learning_rate(len(batches))
         self.trainer = Trainer(

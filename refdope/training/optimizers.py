@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refdope.structures.base import Array, Params
+from refdope.arrays import Array, Params
 
 IN_CACHE = 1 << 15  # entries
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from refdope.arrays import Array, Params
 from refdope.data.batches import Batches
 from refdope.layers.lstm import State
 from refdope.models.language_model import LanguageModel
-from refdope.structures.base import Array, Params
 from refdope.training.annealing import Annealer
 from refdope.training.optimizers import Optimizer
 
