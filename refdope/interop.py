@@ -1,8 +1,10 @@
-"""LSTM weights in and out: PyTorch's parameter names and layout, in .npz or .safetensors files.
+"""Weights of recurrent layers in and out: PyTorch's parameter names and layout, in .npz or .safetensors files.
 
-    weight_ih_l{k}: (4H, D) = Wx        weight_hh_l{k}: (4H, H) = Wh        bias_ih_l{k} + bias_hh_l{k}: (4H) = b
+    LSTM    weight_ih_l{k}: (4H, D) = Wx    weight_hh_l{k}: (4H, H) = Wh    bias_ih_l{k} + bias_hh_l{k}: (4H,) = b
+    GRU     weight_ih_l{k}: (3H, D) = Wx    weight_hh_l{k}: (3H, H) = Wh    bias_ih_l{k} = bx,  bias_hh_l{k} = bh
 
-for layer k, gates in the order i, f, g, o: the names of `torch.nn.LSTM(…).state_dict()`, as arrays.
+for layer k, gates in PyTorch's order (i, f, g, o and r, z, n): the names of `state_dict()`, as arrays. The shape of
+weight_hh tells which of the two it is.
 """
 
 import re
@@ -16,24 +18,25 @@ import numpy as np
 
 from refdope.arrays import Array, Params
 from refdope.files import whole
-from refdope.layers import LSTM
+from refdope.layers import GRU, LSTM, Recurrent
 from refdope.structures import Dense
 
 NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)$")
 
 
-def to_torch(layers: Sequence[LSTM]) -> Params:
-    """Return the dense weights of a stack of layers under PyTorch's names, copies; all of b is in bias_ih."""
+def to_torch(layers: Sequence[Recurrent]) -> Params:
+    """Return the dense weights of a stack of layers under PyTorch's names, copies; all of an LSTM's b is in bias_ih."""
     arrays = {}
     for k, layer in enumerate(layers):
+        biases = layer.torch_biases
         for name, W in zip(("weight_ih", "weight_hh"), layer.to_dense(), strict=True):
-            arrays[f"{name}_l{k}"] = np.array(W, layer.b.dtype, order="C")
-        arrays[f"bias_ih_l{k}"] = layer.b.copy()
-        arrays[f"bias_hh_l{k}"] = np.zeros_like(layer.b)
+            arrays[f"{name}_l{k}"] = np.array(W, biases[0].dtype, order="C")
+        for name, b in zip(("bias_ih", "bias_hh"), biases, strict=True):
+            arrays[f"{name}_l{k}"] = b.copy()
     return arrays
 
 
-def from_torch(arrays: Mapping[str, Array]) -> list[LSTM]:
+def from_torch(arrays: Mapping[str, Array]) -> list[Recurrent]:
     """Return the layers of a stack whose weights are under PyTorch's names; they are copied.
 
     Parameters
@@ -44,7 +47,8 @@ def from_torch(arrays: Mapping[str, Array]) -> list[LSTM]:
     Raises
     ------
     ValueError
-        If there is no LSTM among the arrays, more than one, or one that is bidirectional, projected or incomplete.
+        If there is no LSTM or GRU among the arrays, more than one, or one that is bidirectional, projected, incomplete,
+        or whose layers do not fit each other.
     """
     strange = [name for name in arrays if re.search(r"_l\d+_reverse$|weight_hr_l\d+$", name)]
     if strange:
@@ -55,7 +59,7 @@ def from_torch(arrays: Mapping[str, Array]) -> list[LSTM]:
         what = f"there are several LSTMs: {', '.join(prefixes)}" if prefixes else "there is no weight_ih_l0"
         raise ValueError(f"weights: {what}; got {', '.join(list(arrays)[:6])}")
     count = 1 + max(int(match[2]) for match in found.values())
-    layers = []
+    layers: list[Recurrent] = []
     for k in range(count):
         Wx, Wh, b_ih, b_hh = (arrays.get(f"{prefixes[0]}{part}_l{k}") for part in _PARTS)
         if Wx is None or Wh is None:
@@ -67,8 +71,18 @@ def from_torch(arrays: Mapping[str, Array]) -> list[LSTM]:
                 raise ValueError(f"weights: {name}_l{k} must be of floats, with {axes} axes, got {what}")
             if array is not None and axes == 1 and len(array) != len(Wx):
                 raise ValueError(f"weights: {name}_l{k} must be ({len(Wx)},), as weight_ih_l{k}, got {np.shape(array)}")
-        b = sum((bias for bias in (b_ih, b_hh) if bias is not None), np.zeros(len(Wx), Wx.dtype))
-        layers.append(LSTM(Dense(np.array(Wx)), Dense(np.array(Wh)), b))
+        kind = next((kind for kind in (LSTM, GRU) if Wh.shape[0] == kind.gates * Wh.shape[1]), None)
+        if kind is None:
+            raise ValueError(
+                f"weights: weight_hh_l{k} must be (4H, H), of an LSTM, or (3H, H), of a GRU, got {Wh.shape}"
+            )
+        if layers and Wx.shape[1] != layers[-1].H:
+            raise ValueError(
+                f"weights: weight_ih_l{k} must have {layers[-1].H} columns, the units of layer {k - 1}, got {Wx.shape}"
+            )
+        zero = np.zeros(len(Wx), Wx.dtype)
+        biases = kind.of_torch_biases(*(zero if b is None else zero + b for b in (b_ih, b_hh)))
+        layers.append(kind(Dense(np.array(Wx)), Dense(np.array(Wh)), *biases))
     return layers
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from refdope import LSTM, Dense, Kronecker, interop
+from refdope import LSTM, Dense, Kronecker, Recipe, interop
 
 D, H = 3, 4
 
@@ -12,7 +12,7 @@ D, H = 3, 4
 def layers():
     rng = np.random.default_rng(0)
     shapes = {"Wx.W": lambda d: (4 * H, d), "Wh.W": lambda _: (4 * H, H), "b": lambda _: (4 * H,)}
-    made = [LSTM.for_compression(d, H, Dense, 1, rng) for d in (D, H)]
+    made = [LSTM.from_recipe(d, H, Recipe(Dense, 1), rng) for d in (D, H)]
     return [m.replace({name: rng.standard_normal(shape(m.D)) for name, shape in shapes.items()}) for m in made]
 
 
@@ -45,7 +45,7 @@ def test_a_prefix_and_other_arrays_do_not_disturb():
 
 
 def test_a_structured_layer_leaves_as_its_dense_matrix():
-    lstm = LSTM.for_compression(6, 4, Kronecker, 2, np.random.default_rng(0), doped=True)
+    lstm = LSTM.from_recipe(6, 4, Recipe(Kronecker, 2, doped=True), np.random.default_rng(0))
     assert_array_equal(interop.to_torch([lstm])["weight_ih_l0"], lstm.Wx.to_dense())
 
 
@@ -62,7 +62,7 @@ def test_a_structured_layer_leaves_as_its_dense_matrix():
         ),
         (lambda a: a.update(bias_hh_l1=np.zeros(16, int)), "bias_hh_l1 must be of floats, with 1 axes, got int64 of"),
         (lambda a: a.update(bias_ih_l0=np.zeros(1)), r"bias_ih_l0 must be \(16,\), as weight_ih_l0, got \(1,\)"),
-        (lambda a: a.update(weight_hh_l0=np.zeros((16, 5))), r"must be \(4H, D\), \(4H, H\)"),
+        (lambda a: a.update(weight_hh_l0=np.zeros((16, 5))), r"weight_hh_l0 must be \(4H, H\), of an LSTM, or"),
     ],
 )
 def test_what_is_no_lstm_is_refused(change, says):

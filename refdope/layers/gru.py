@@ -170,6 +170,16 @@ class GRU(Recurrent):
         grads = join(Wx=of_Wx, Wh=Wh.gradient(h[:-1], de))
         return dx, (d_next,), grads | {"bx": da.sum((0, 1)), "bh": de.sum((0, 1))}
 
+    @property
+    def torch_biases(self) -> tuple[Array, Array]:
+        """PyTorch's bias_ih and bias_hh, which are bx and bh."""
+        return self.bx, self.bh
+
+    @classmethod
+    def of_torch_biases(cls, b_ih: Array, b_hh: Array) -> list[Array]:
+        """Return bx and bh."""
+        return [b_ih, b_hh]
+
     @classmethod
     def biases(cls, H: int) -> list[Array]:
         """Return bx and bh, zero."""

@@ -163,6 +163,16 @@ class LSTM(Recurrent):
         grads[last] = W.gradient(u[:-1], dz)
         return dx, (np.array(dh_next), dc), join(**grads) | {"b": dz.sum((0, 1))}
 
+    @property
+    def torch_biases(self) -> tuple[Array, Array]:
+        """All of b in PyTorch's bias_ih, and zeros in bias_hh."""
+        return self.b, np.zeros_like(self.b)
+
+    @classmethod
+    def of_torch_biases(cls, b_ih: Array, b_hh: Array) -> list[Array]:
+        """Return b, the sum of PyTorch's two."""
+        return [b_ih + b_hh]
+
     @classmethod
     def biases(cls, H: int, *, forget_bias: float = 1.0) -> list[Array]:
         """Return b, zero but for the forget gate, which starts at `forget_bias`."""

@@ -68,6 +68,16 @@ class Recurrent(Tree, ABC):
         return D, H
 
     @property
+    @abstractmethod
+    def torch_biases(self) -> tuple[Array, Array]:
+        """PyTorch's two biases, of the input and of the recurrence: (gates·H,) each."""
+
+    @classmethod
+    @abstractmethod
+    def of_torch_biases(cls, b_ih: Array, b_hh: Array) -> list[Array]:
+        """Return the biases that the constructor takes, given PyTorch's two."""
+
+    @property
     def weights(self) -> dict[str, Structure]:
         """The matrices by name, in the order in which the constructor takes them; biases come after them."""
         return {name: child for name, child in self.children() if isinstance(child, Structure)}
@@ -136,9 +146,9 @@ class Recurrent(Tree, ABC):
         if state is None:
             return tuple(np.zeros((self.states, *shape), dtype))
         if len(state) != self.states or any(np.shape(part) != shape for part in state):
-            many = "one array" if self.states == 1 else f"{('two', 'three')[self.states - 2]} arrays"
-            got = ", ".join(str(np.shape(part)) for part in state)
-            raise ValueError(f"{type(self).__name__}: {name} must be a tuple of {many} of shape {shape}, got {got}")
+            many = {1: "one array", 2: "two arrays"}.get(self.states, f"{self.states} arrays")
+            got = " and ".join(str(np.shape(part)) for part in state)
+            raise ValueError(f"{type(self).__name__}: {name} must be {many} of shape {shape}, got {got}")
         return state
 
 

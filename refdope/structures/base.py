@@ -18,7 +18,7 @@ import numpy as np
 
 from refdope.arrays import Array, Params, Tree
 from refdope.structures.matrix import Matrix
-from refdope.structures.sizes import Sizes, entry_std
+from refdope.structures.sizes import Sizes, check_shape, entry_std
 
 
 class Structure(Tree, Matrix, ABC):
@@ -132,6 +132,7 @@ class Structure(Tree, Matrix, ABC):
         ValueError
             If the factor is out of reach for this shape; the message says what can be had.
         """
+        check_shape(cls.__name__, shape)
         sizes = cls.sizes(shape, factor, **options)
         return cls.drawn(sizes, np.random.default_rng(rng), entry_std(std, shape[1]))
 

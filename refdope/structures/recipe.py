@@ -26,7 +26,7 @@ from refdope.structures.cmr import CMR
 from refdope.structures.doped import Doped
 from refdope.structures.kinds import named
 from refdope.structures.overlay import Overlay
-from refdope.structures.sizes import Sizes, budget, entry_std
+from refdope.structures.sizes import Sizes, budget, check_shape, entry_std
 from refdope.structures.stack import Stack
 from refdope.structures.zero import Zero
 
@@ -110,6 +110,7 @@ class Recipe:
         ValueError
             If the factor is out of reach for this shape; the message says what can be had.
         """
+        check_shape("Recipe", shape)
         rng, std = np.random.default_rng(rng), entry_std(std, shape[1])
         if self.kind is None:
             S = Overlay.dense(shape, rng, std)
@@ -152,11 +153,11 @@ class Recipe:
         left = budget("Recipe", W.shape, self.factor) - structure
         if left < 0:
             raise ValueError(
-                f"factor {self.factor:g} leaves {m * n / self.factor:.0f} parameters to a matrix of {m} x {n}, "
+                f"factor {self.factor:g} leaves {m * n / self.factor:.0f} parameters to W, {m} x {n}, "
                 f"but its structure alone has {structure} (factor {m * n / structure:.4g} at most)"
             )
         if not structure and not left:
-            raise ValueError(f"factor {self.factor:g} leaves no entry of a matrix of {m} x {n}")
+            raise ValueError(f"factor {self.factor:g} leaves no entry of W, {m} x {n}")
         return left
 
     @property

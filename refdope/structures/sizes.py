@@ -27,24 +27,25 @@ class Sizes(NamedTuple):
         return sum(int(np.prod(shape)) for shape in self.shapes.values())
 
 
+def check_shape(owner: str, shape: tuple[int, int]) -> None:
+    """Raise TypeError unless a shape is two integers, and ValueError unless both are positive."""
+    if not (isinstance(shape, tuple | list) and [isinstance(size, int | np.integer) for size in shape] == [True] * 2):
+        raise TypeError(f"{owner}: shape must be two integers (m, n), got {shape!r}")
+    if min(shape) < 1:
+        raise ValueError(f"{owner}: shape must be two positive numbers, got {shape}")
+
+
 def budget(owner: str, shape: tuple[int, int], factor: float) -> int:
     """Return ⌊m·n / factor⌋, the number of parameters that a compression factor allows.
 
     Raises
     ------
-    TypeError, ValueError
-        If shape is not two positive integers, or factor not a finite number from 1 up.
+    ValueError
+        If the factor is not a finite number from 1 up.
     """
-    if not (
-        isinstance(shape, tuple | list) and len(shape) == 2 and all(isinstance(s, int | np.integer) for s in shape)
-    ):
-        raise TypeError(f"{owner}: shape must be two integers (m, n), got {shape!r}")
-    m, n = shape
-    if m < 1 or n < 1:
-        raise ValueError(f"{owner}: shape must be two positive numbers, got {shape}")
     if not 1 <= factor < np.inf:
         raise ValueError(f"{owner}: factor must be a finite number from 1 up, got {factor}")
-    return int(m * n / factor)
+    return int(shape[0] * shape[1] / factor)
 
 
 def out_of_reach(owner: str, shape: tuple[int, int], factor: float, fewest: int, hint: str = "") -> ValueError:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from refdope import Dense, Doped, Kronecker, LanguageModel
+from refdope import Dense, Doped, Kronecker, LanguageModel, Recipe
 from refdope.analysis import adaptation, by_matrix, cost, markdown, moves, parts, without
 from refdope.data import Batches
 from refdope.training import evaluate
@@ -13,7 +13,7 @@ PROBE = Batches(np.random.default_rng(3).integers(0, V, 200).astype(np.int32), 1
 
 def model(kind=Kronecker, doped=True):
     factor = 1 if kind is Dense else 3
-    m = LanguageModel.for_compression(V, H, kind, factor, np.random.default_rng(0), layers=2, doped=doped)
+    m = LanguageModel.from_recipe(V, H, Recipe(kind, factor, doped=doped), np.random.default_rng(0), layers=2)
     return m.astype(np.float32)
 
 

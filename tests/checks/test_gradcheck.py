@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import fft
 
-from refdope import LanguageModel, gradcheck
+from refdope import LanguageModel, Recipe, gradcheck
 from refdope.checks import check_lstm, check_model, complex_step, stencil
 from refdope.checks.causes import place
 from refdope.checks.package import CMRS, lstm, small
@@ -368,7 +368,7 @@ def test_a_recurrent_gradient_that_is_not_carried_is_told_by_the_sizes(monkeypat
 
 
 def test_large_arrays_are_tested_along_directions_and_one_wrong_entry_is_located():
-    model = LanguageModel.for_compression(60, 40, Dense, 1, np.random.default_rng(0), embedding_std=0.5)
+    model = LanguageModel.from_recipe(60, 40, Recipe(Dense, 1), np.random.default_rng(0), embedding_std=0.5)
     report = check_model(model, how="directions")
     assert report.ok
     assert "an error of relative norm 1e-06 is missed with probability at most" in str(report)
@@ -392,7 +392,7 @@ def test_large_arrays_are_tested_along_directions_and_one_wrong_entry_is_located
 
 @pytest.mark.slow
 def test_a_million_parameters_get_their_verdict_in_ten_seconds_and_a_wrong_entry_is_located(monkeypatch):
-    model = LanguageModel.for_compression(1500, 256, Dense, 1, np.random.default_rng(0), embedding_std=0.5)
+    model = LanguageModel.from_recipe(1500, 256, Recipe(Dense, 1), np.random.default_rng(0), embedding_std=0.5)
     assert sum(a.size for a in model.params.values()) > 1_000_000
     report = check_model(model, 10, 8)
     assert report.ok

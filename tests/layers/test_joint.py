@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from refdope import CMR, HMD, LMF, LSTM, Dense, JointLSTM, Kronecker, Stack, Stepper, gradcheck, interop
+from refdope import CMR, HMD, LMF, LSTM, Dense, JointLSTM, Kronecker, Recipe, Stack, Stepper, gradcheck, interop
 from refdope.analysis.adaptation import adaptation
 from refdope.data.batches import Batches
 from refdope.layers import LSTMStepper
@@ -16,7 +16,7 @@ T, B, D, H = 4, 3, 8, 4
 def layer(kind=Kronecker, *, doped=False, cmr=None, csr=False) -> JointLSTM:
     rng = np.random.default_rng(0)
     factor = 1 if kind is Dense else 1.2
-    made = JointLSTM.for_compression(D, H, kind, factor, rng, doped=doped, cmr=cmr, std=0.5)
+    made = JointLSTM.from_recipe(D, H, Recipe(kind, factor, doped=doped, cmr=cmr), rng, std=0.5)
     if doped:
         made.W.overlay.prune(made.W.overlay.n_params // 3)
     made = made.to_csr() if csr else made
@@ -109,7 +109,9 @@ def test_a_stepper_gives_the_same(kind, doped, batch):
 
 def test_a_model_of_it_trains_like_any_other():
     rng = np.random.default_rng(0)
-    model = LanguageModel.for_compression(20, 12, Kronecker, 4, rng, layers=2, doped=True, cmr=CMR(0.1), joint=True)
+    model = LanguageModel.from_recipe(
+        20, 12, Recipe(Kronecker, 4, doped=True, cmr=CMR(0.1)), rng, layers=2, layer=JointLSTM
+    )
     assert list(model.matrices) == ["layers.0.W", "layers.1.W"]
     for W in model.matrices.values():
         assert W.shape == (48, 24)

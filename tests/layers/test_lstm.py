@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from refdope import CMR, HMD, LMF, LSTM, Dense, Doped, Kronecker, Overlay, Stack, gradcheck
+from refdope import CMR, HMD, LMF, LSTM, Dense, Doped, Kronecker, Overlay, Recipe, Stack, gradcheck
 
 D, H = 6, 4  # unequal, so that Wx (16, 6) and Wh (16, 4) have unequal rectangular factors
 
 
 def layer(kind=Kronecker, *, doped=True, cmr=None, seed=0, std=0.5, csr=False) -> LSTM:
     rng = np.random.default_rng(seed)
-    lstm = LSTM.for_compression(D, H, kind, 1 if kind is Dense else 1.2, rng, doped=kind is None, std=std)
+    lstm = LSTM.from_recipe(D, H, Recipe(kind, 1 if kind is Dense else 1.2, doped=kind is None), rng, std=std)
     if doped:
         Wx, Wh = (W if kind is None else Doped(W, Overlay.dense(W.shape, rng, std), cmr) for W in (lstm.Wx, lstm.Wh))
         for W in (Wx, Wh):
@@ -100,7 +100,7 @@ def test_gradients_of_a_sampled_pass(rows, per, csr):
 def test_a_training_pass_is_the_step_by_step_pass_through_the_matrices_of_every_row():
     lstm, (x, (h, c)) = layer(cmr=CMR(0.4)), inputs(4, 3)
     out, _, cache = lstm.forward(x, (h, c), np.random.default_rng(3))
-    Wx, Wh = cache.Wx.to_dense(), cache.Wh.to_dense()  # (T, B, 4H, n)
+    Wx, Wh = (W.to_dense() for W in cache.matrices)  # (T, B, 4H, n)
     for t in range(4):
         z = np.einsum("bmn,bn->bm", Wx[t], x[t]) + np.einsum("bmn,bn->bm", Wh[t], h) + lstm.b
         i, f, o = (1 / (1 + np.exp(-z[:, k * H : (k + 1) * H])) for k in (0, 1, 3))
@@ -110,12 +110,12 @@ def test_a_training_pass_is_the_step_by_step_pass_through_the_matrices_of_every_
 
 
 def test_rows_of_a_pruned_layer_can_be_dropped_as_a_control():
-    pruned = LSTM.for_compression(D, H, None, 2, _rng(), doped=True, cmr=CMR(0.4), std=0.5)
+    pruned = LSTM.from_recipe(D, H, Recipe(None, 2, doped=True, cmr=CMR(0.4)), _rng(), std=0.5)
     assert set(pruned.params) == {"Wx.overlay", "Wh.overlay", "b"}
     assert pruned.Wx.overlay.mask.all()
     x, _ = inputs(4, 3)
     _, _, cache = pruned.forward(x, rng=np.random.default_rng(3))
-    W = cache.Wx.to_dense()  # (T, B, 4H, D)
+    W = cache.matrices[0].to_dense()  # (T, B, 4H, D)
     rows = (W != 0).any(-1)
     assert 0.4 < rows.mean() < 0.8
     assert_allclose(W, rows[..., None] / 0.6 * pruned.Wx.overlay.values)
@@ -162,9 +162,9 @@ def test_the_final_state_is_the_callers_own():
     h, (hT, cT), cache = lstm.forward(x, state)
     hT += 1
     cT += 1
-    assert not np.shares_memory(hT, cache.h)
+    assert not np.shares_memory(hT, cache.u)
     assert not np.shares_memory(cT, cache.c)
-    assert_array_equal(h, cache.h[1:])
+    assert_array_equal(h, cache.u[1:])
 
 
 def test_params_and_gradients_share_their_keys():
@@ -177,10 +177,10 @@ def test_params_and_gradients_share_their_keys():
 
 
 def test_an_hmd_layer_has_one_matrix_a_gate():
-    lstm = LSTM.for_compression(D, H, HMD, 1.2, np.random.default_rng(0))
+    lstm = LSTM.from_recipe(D, H, Recipe(HMD, 1.2), np.random.default_rng(0))
     assert isinstance(lstm.Wx, Stack)
     assert [W.shape for W in lstm.Wx.matrices] == [(H, D)] * 4
-    doped = LSTM.for_compression(D, 8, HMD, 1.5, np.random.default_rng(0), doped=True)
+    doped = LSTM.from_recipe(D, 8, Recipe(HMD, 1.5, doped=True), np.random.default_rng(0))
     assert isinstance(doped.Wx, Doped)
     assert isinstance(doped.Wx.structure, Stack)
 
@@ -188,20 +188,20 @@ def test_an_hmd_layer_has_one_matrix_a_gate():
 @pytest.mark.parametrize("doped", [False, True])
 def test_any_kind_can_be_one_matrix_or_one_a_gate(doped):
     for kind, stacked in ((HMD, False), (Kronecker, True)):
-        layer = LSTM.for_compression(12, 8, kind, 2, np.random.default_rng(0), doped=doped, stacked=stacked)
+        layer = LSTM.from_recipe(12, 8, Recipe(kind, 2, doped=doped, stacked=stacked), np.random.default_rng(0))
         W = layer.Wh.structure if doped else layer.Wh
         assert isinstance(W, Stack if stacked else kind)
         assert W.shape == (32, 8)
 
 
 def test_a_pruned_layer_is_overlays_alone():
-    lstm = LSTM.for_compression(D, H, None, 3, np.random.default_rng(0), doped=True)
+    lstm = LSTM.from_recipe(D, H, Recipe(None, 3, doped=True), np.random.default_rng(0))
     assert isinstance(lstm.Wx, Overlay)
     assert lstm.Wx.mask.all()
 
 
 def test_the_start():
-    lstm = LSTM.for_compression(8, 10, Dense, 1, np.random.default_rng(0), forget_bias=2.0)
+    lstm = LSTM.from_recipe(8, 10, Recipe(Dense, 1), np.random.default_rng(0), forget_bias=2.0)
     assert_array_equal(lstm.b, np.repeat([0, 2, 0, 0], 10))
     for W in (lstm.Wx, lstm.Wh):
         assert np.mean(W.to_dense() ** 2) == pytest.approx(1 / 30)  # that of U(-H^-1/2, H^-1/2)
@@ -253,13 +253,13 @@ def test_bad_arguments_are_refused_in_one_line():
     with pytest.raises(TypeError, match=r"LSTM: Wh must be a structure, such as Dense\(array\), got ndarray"):
         LSTM(lstm.Wx, lstm.Wh.to_dense(), lstm.b)
     with pytest.raises(ValueError, match="only with doped=True"):
-        LSTM.for_compression(D, H, None, 2, _rng())
-    with pytest.raises(ValueError, match=r"cmr was given, but .* give doped=True"):
-        LSTM.for_compression(D, H, Kronecker, 2, _rng(), cmr=CMR(0.1))
+        LSTM.from_recipe(D, H, Recipe(None, 2), _rng())
+    with pytest.raises(ValueError, match=r"cmr drops rows of an overlay .* give doped=True"):
+        LSTM.from_recipe(D, H, Recipe(Kronecker, 2, cmr=CMR(0.1)), _rng())
     with pytest.raises(ValueError, match="D and H must be at least 1, got 6 and 0"):
-        LSTM.for_compression(D, 0, Dense, 1, _rng())
+        LSTM.from_recipe(D, 0, Recipe(Dense, 1), _rng())
     with pytest.raises(ValueError, match=r"factor 100 is out of reach for shape \(16, 6\)"):
-        LSTM.for_compression(D, H, Kronecker, 100, _rng())
+        LSTM.from_recipe(D, H, Recipe(Kronecker, 100), _rng())
 
 
 def _rng():

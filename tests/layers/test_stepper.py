@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from refdope import CMR, HMD, LMF, LSTM, Dense, Doped, Kronecker, LanguageModel, Overlay, Stepper
+from refdope import CMR, HMD, LMF, LSTM, Dense, Doped, Kronecker, LanguageModel, Overlay, Recipe, Stepper
 from refdope.layers import LSTMStepper
 from refdope.layers.stepper import CSR_BELOW
 
@@ -26,7 +26,7 @@ def weights():
     x, h = (4 * H, D), (4 * H, H)
 
     def doped(shape, keep=None, kind=Kronecker):
-        made = Doped.for_compression(shape, 2, rng(), kind=kind, cmr=CMR(0.5))
+        made = Recipe(kind, 2, doped=True, cmr=CMR(0.5)).matrix(shape, rng())
         return made if keep is None else pruned(made, keep)
 
     return {
@@ -87,7 +87,7 @@ def test_overlays_are_sparse_below_the_share_that_pays():
 
 
 def model(dtype=np.float64):
-    made = LanguageModel.for_compression(30, 16, Kronecker, 4, rng(), layers=2, doped=True, dropout=0.3)
+    made = LanguageModel.from_recipe(30, 16, Recipe(Kronecker, 4, doped=True), rng(), layers=2, dropout=0.3)
     return made.astype(dtype)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from refdope import CMR, HMD, LMF, Dense, Kronecker, LanguageModel, gradcheck
+from refdope import CMR, HMD, LMF, Dense, Kronecker, LanguageModel, Recipe, gradcheck
 from refdope.layers import Softmax
 
 V, H = 5, 4
@@ -11,16 +11,13 @@ FACTOR = {Dense: 1, HMD: 1}  # 1.3 for others
 
 def model(kind=Kronecker, *, doped=True, cmr=None, layers=2, dropout=0.0, seed=0, csr=False, H=H) -> LanguageModel:
     rng = np.random.default_rng(seed)
-    made = LanguageModel.for_compression(
+    made = LanguageModel.from_recipe(
         V,
         H,
-        kind,
-        FACTOR.get(kind, 1.3),
+        Recipe(kind, FACTOR.get(kind, 1.3), doped=doped, cmr=cmr),
         rng,
         layers=layers,
         dropout=dropout,
-        doped=doped,
-        cmr=cmr,
         std=0.5,
         embedding_std=0.5,
     )

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from refdope import Recipe
 from refdope.structures import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, Stack
 from refdope.structures.cmr import DroppedElements, DroppedRows
 from refdope.structures.zero import Zero
 
 
 def doped(cmr=None, shape=(12, 10)) -> Doped:
-    return Doped.for_compression(shape, 3, np.random.default_rng(0), cmr=cmr)
+    return Recipe(Kronecker, 3, doped=True, cmr=cmr).matrix(shape, np.random.default_rng(0))
 
 
 def test_the_overlay_starts_dense_over_the_smallest_full_rank_product():
@@ -20,16 +21,16 @@ def test_the_overlay_starts_dense_over_the_smallest_full_rank_product():
     assert W.structure.n_params == min(f.n_params for f in full)
 
 
-@pytest.mark.parametrize(("kind", "how"), [(Kronecker, {}), (LMF, {}), (Stack, {"of": HMD, "count": 3})])
+@pytest.mark.parametrize(("kind", "how"), [(Kronecker, {}), (LMF, {}), (HMD, {"stacked": True})])
 @pytest.mark.parametrize("share", [0.9, 0.5])
 def test_the_variance_is_shared_as_asked_for(kind, how, share):
-    W = Doped.for_compression((30, 20), 2, np.random.default_rng(0), 0.3, kind=kind, share=share, **how)
+    W = Recipe(kind, 2, doped=True, share=share, **how).matrix((32, 20), np.random.default_rng(0), 0.3)
     assert np.mean(W.structure.to_dense() ** 2) == pytest.approx(0.3**2 * (1 - share))
     assert np.mean(W.overlay.to_dense() ** 2) == pytest.approx(0.3**2 * share)
 
 
 def test_a_structure_under_an_overlay_takes_half_the_budget_unless_it_says_otherwise():
-    W = Doped.for_compression((30, 20), 2, np.random.default_rng(0), kind=LMF)
+    W = Recipe(LMF, 2, doped=True).matrix((30, 20), np.random.default_rng(0))
     assert W.structure.n_params == 150  # rank 3; rank 6 fits the budget of 300
 
 
@@ -119,7 +120,10 @@ def test_a_stack_of_doped_matrices_is_sampled_and_switched_part_by_part():
             lambda: Doped(Dense(np.zeros((2, 3))), Overlay.dense((3, 2), np.random.default_rng(0))),
             r"must share a shape, got \(2, 3\), \(3, 2\)",
         ),
-        (lambda: Doped.for_compression((12, 10), 3, np.random.default_rng(0), share=2), r"share must be in \[0, 1\]"),
+        (
+            lambda: Recipe(Kronecker, 3, doped=True, share=2),
+            r"share must be in \[0, 1\]",
+        ),
         (
             lambda: Doped(*[Overlay.dense((3, 2), np.random.default_rng(0))] * 2),
             "structure must not be an overlay itself, got <Overlay 3 x 2",
@@ -142,24 +146,23 @@ def test_bad_arguments_are_refused_in_one_line(make, says):
 
 def test_a_sampled_pass_is_as_large_as_its_matrix():
     rng = np.random.default_rng(0)
-    W = Doped.for_compression((12, 10), 3, rng, kind=Kronecker, cmr=CMR(0.3))
+    W = Recipe(Kronecker, 3, doped=True, cmr=CMR(0.3)).matrix((12, 10), rng)
     W.overlay.prune(7)
     passed = W.sample(rng, (3, 2))
     assert (passed.n_params, passed.macs, passed.factor) == (W.n_params, W.macs, W.factor)
 
 
 def test_a_sampled_pass_is_not_made_for_a_factor():
-    with pytest.raises(TypeError, match=r"made by W\.sample"):
+    with pytest.raises(TypeError, match="not made for a compression factor"):
         DroppedRows.for_compression((2, 3), 1, np.random.default_rng(0))
 
 
 def test_zero_under_an_overlay_is_the_overlay():
     rng = np.random.default_rng(0)
     S, x, dy = Overlay.for_compression((6, 4), 3, rng), rng.standard_normal((5, 4)), rng.standard_normal((5, 6))
-    W = Doped(Zero.for_compression((6, 4), 10, rng), S)
+    W = Doped(Zero((6, 4)), S)
     assert (W.n_params, W.macs, set(W.params)) == (S.n_params, S.n_params, {"overlay"})
     assert_array_equal(W.to_dense(), S.to_dense())
     assert_array_equal(W.forward(x), S.forward(x))
     assert_array_equal(W.adjoint(dy), S.adjoint(dy))
     assert_array_equal(W.gradient(x, dy)["overlay"], S.gradient(x, dy)["overlay"])
-    assert W.replace(W.params).structure is W.structure

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from refdope import Recipe
 from refdope.structures import HMD, LMF, Dense, Stack
 
 rng = np.random.default_rng(0)
@@ -41,10 +42,10 @@ def test_a_stack_names_its_parameters_by_place():
 
 
 def test_a_stack_of_one_kind_is_made_for_a_factor_part_by_part():
-    W = Stack.for_compression((20, 9), 1.5, rng, of=HMD, count=4)
+    W = Recipe(HMD, 1.5, stacked=True).matrix((20, 9), rng, gates=4)
     assert [type(part) for part in W.matrices] == [HMD] * 4
     assert {part.shape for part in W.matrices} == {(5, 9)}
-    assert Stack.for_doping((20, 9), 1.2, rng, of=HMD, count=4).n_params <= 180 / 2.4
+    assert Recipe(HMD, 1.2, stacked=True, doped=True).matrix((20, 9), rng, gates=4).structure.n_params <= 180 / 2.4
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,10 @@ def test_a_stack_of_one_kind_is_made_for_a_factor_part_by_part():
         (lambda: HMD.for_compression((4, 3), 2, rng), "at most 1.714 "),
         (lambda: Stack([Dense(np.zeros((2, 3))), Dense(np.zeros((2, 4)))]), "must share their number of columns"),
         (lambda: Stack([]), "matrices must be at least one"),
-        (lambda: Stack.for_compression((6, 3), 1, rng, count=4), "6 rows do not divide into 4 equal parts"),
+        (
+            lambda: Recipe(Dense, stacked=True).matrix((6, 3), rng),
+            "6 rows do not divide into 4 equal parts",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_in_one_line(make, says):

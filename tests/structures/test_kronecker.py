@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from refdope import LSTM
-from refdope.structures import Doped, Kronecker
+from refdope import LSTM, Recipe
+from refdope.structures import Kronecker
 
 
 @pytest.mark.parametrize("shapes", [((3, 5), (4, 2)), ((2, 7), (5, 3)), ((1, 4), (6, 1)), ((5, 1), (1, 3))])
@@ -35,7 +35,7 @@ def test_factorings_are_all_pairs_of_divisors_with_fewer_parameters_than_the_mat
 
 def test_the_figures_of_the_medium_language_model():
     shape, rng = (2600, 1300), np.random.default_rng(0)
-    fewest, full = Kronecker.factorings(shape)[0], Kronecker.for_doping(shape, 25, rng)
+    fewest, full = Kronecker.factorings(shape)[0], Recipe(Kronecker, 25, doped=True).matrix(shape, rng).structure
     assert (fewest.n_params, fewest.rank) == (3690, 1040)
     assert (full.n_params, full.factoring.rank) == (3852, 1300)  # 52x26 and 50x50
     assert sorted([full.A.shape, full.B.shape]) == [(50, 50), (52, 26)]
@@ -77,25 +77,30 @@ def test_refusals_say_what_can_be_had():
     with pytest.raises(ValueError, match=r"shape \(1, 5\) has no factoring with fewer than 5 parameters"):
         Kronecker.for_compression((1, 5), 1, rng)
     with pytest.raises(ValueError, match=r"shape \(7, 5\) has no full-rank factoring with fewer than 35 parameters"):
-        Doped.for_compression((7, 5), 2, rng)
+        Recipe(Kronecker, 2, doped=True).matrix((7, 5), rng)
     with pytest.raises(
         ValueError, match=r"at most 100 \(400 parameters\) can be had; its full-rank factorings: \(20, 10\)"
     ):
-        Doped.for_compression((400, 100), 300, rng)
+        Recipe(Kronecker, 300, doped=True).matrix((400, 100), rng)
     with pytest.raises(ValueError, match=r"A must have 2 axes, got shape \(3,\)"):
         Kronecker(np.zeros(3), np.zeros((2, 2)))
 
 
 def test_the_shape_of_the_first_factor_can_be_chosen():
     rng = np.random.default_rng(0)
-    for make in (Kronecker.for_compression, Kronecker.for_doping):
-        W = make((24, 18), 3, rng, first=(8, 3))
+    for doped in (False, True):
+
+        def make(shape, factor, first, doped=doped):
+            W = Recipe(Kronecker, factor, doped, options={"first": first}).matrix(shape, rng)
+            return W.structure if doped else W
+
+        W = make((24, 18), 3, first=(8, 3))
         assert (W.A.shape, W.B.shape, W.shape) == ((8, 3), (3, 6), (24, 18))
         with pytest.raises(ValueError, match=r"the first factor must divide those of \(24, 18\), got \(5, 3\)"):
-            make((24, 18), 3, rng, first=(5, 3))
+            make((24, 18), 3, first=(5, 3))
         with pytest.raises(ValueError, match=r"factor 40 .*at most 10\.29 \(42 parameters\) .*\(8, 3\) ⊗ \(3, 6\)"):
-            make((24, 18), 40, rng, first=(8, 3))
-    lstm = LSTM.for_compression(18, 24, Kronecker, 3, rng, doped=True, first=(8, 3))
+            make((24, 18), 40, first=(8, 3))
+    lstm = LSTM.from_recipe(18, 24, Recipe(Kronecker, 3, doped=True, options={"first": (8, 3)}), rng)
     assert [W.structure.A.shape for W in lstm.weights.values()] == [(8, 3), (8, 3)]
-    stacked = LSTM.for_compression(18, 24, Kronecker, 3, rng, stacked=True, first=(8, 3))
+    stacked = LSTM.from_recipe(18, 24, Recipe(Kronecker, 3, stacked=True, options={"first": (8, 3)}), rng)
     assert [W.A.shape for W in stacked.Wx.matrices] == [(8, 3)] * 4

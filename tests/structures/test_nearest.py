@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from refdope import HMD, LMF, Dense, Doped, Kronecker, Overlay, Stack
+from refdope import HMD, LMF, Dense, Kronecker, Overlay, Recipe, Stack
 from refdope.structures import Structure
 
 rng = np.random.default_rng(0)
@@ -65,7 +65,7 @@ def test_the_nearest_overlay_is_the_largest_entries():
 def test_a_doped_matrix_is_nearer_than_either_part_and_keeps_its_size(kind):
     M = np.kron(rng.standard_normal((3, 5)), rng.standard_normal((4, 2))) + 0.05 * rng.standard_normal((12, 10))
     M[rng.integers(0, 12, 9), rng.integers(0, 10, 9)] += 5
-    like = Doped.for_compression((12, 10), 2, rng, kind=kind)
+    like = Recipe(kind, 2, doped=True).matrix((12, 10), rng)
     like.overlay.prune(60 - like.structure.n_params)
     near = like.nearest(M)
     assert near.n_params == like.n_params == 60

@@ -1,19 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from refdope import CMR, Dense, Kronecker, LanguageModel, Overlay, SparseOverlay, Stack
+from refdope import CMR, Dense, Kronecker, LanguageModel, Overlay, Recipe, SparseOverlay, Stack
 from refdope.data import Batches
 from refdope.training import Adam, Annealer, CubicRamp, LinearDecay, Trainer
 
 FACTOR = 3
+RECIPE = Recipe(Kronecker, FACTOR, doped=True)
 RAMP = CubicRamp(4, 20, 4)
 
 
 def model(kind=Kronecker, doped=True, cmr=None):
     rng = np.random.default_rng(0)
     factor = 1 if kind is Dense else FACTOR
-    return LanguageModel.for_compression(7, 10, kind, factor, rng, layers=2, doped=doped, cmr=cmr)
+    return LanguageModel.from_recipe(7, 10, Recipe(kind, factor, doped=doped, cmr=cmr), rng, layers=2)
 
 
 def trainer(m, annealer):
@@ -47,7 +50,7 @@ def test_bad_ramps_are_refused(ramp):
 @pytest.mark.parametrize("kind", [Kronecker, None])
 def test_training_ends_with_exactly_the_budget_in_csr(kind):
     m = model(kind)
-    t = trainer(m, Annealer(m, FACTOR, RAMP))
+    t = trainer(m, Annealer(m, RECIPE, RAMP))
     for step in range(1, 31):
         t.update()
         for name, W in m.matrices.items():
@@ -64,7 +67,7 @@ def test_training_ends_with_exactly_the_budget_in_csr(kind):
 
 def test_what_was_dropped_stays_zero_and_its_moments_with_it():
     m = model()
-    t = trainer(m, Annealer(m, FACTOR, RAMP))
+    t = trainer(m, Annealer(m, RECIPE, RAMP))
     for _ in range(RAMP.end - 1):
         t.update()
         for name, W in m.matrices.items():
@@ -77,7 +80,7 @@ def test_the_switch_to_csr_changes_neither_loss_nor_course():
     runs = []
     for to_csr in (True, False):
         m = model().astype(np.float64)
-        annealer = Annealer(m, FACTOR, RAMP)
+        annealer = Annealer(m, RECIPE, RAMP)
         t = trainer(m, annealer)
         if not to_csr:
             m.to_csr = lambda: None  # what stays an Overlay trains on under its mask
@@ -105,7 +108,7 @@ def _masks_only(follow):
 )
 def test_the_rate_of_cmr_follows_its_schedule(schedule, rates):
     m = model(cmr=CMR(0.4, "both"))
-    t = trainer(m, Annealer(m, FACTOR, RAMP, schedule))
+    t = trainer(m, Annealer(m, RECIPE, RAMP, schedule))
     for step in range(26):
         if step:
             t.update()
@@ -116,7 +119,7 @@ def test_the_rate_of_cmr_follows_its_schedule(schedule, rates):
 
 def test_a_model_without_overlays_is_left_alone():
     m = model(Dense, doped=False)
-    t = trainer(m, Annealer(m, FACTOR, RAMP))
+    t = trainer(m, Annealer(m, RECIPE, RAMP))
     for _ in range(21):
         t.update()
     assert all(W.overlay is None for W in m.matrices.values())
@@ -124,22 +127,22 @@ def test_a_model_without_overlays_is_left_alone():
 
 def test_out_of_reach_and_unknown_schedules_are_refused():
     m = model()
-    with pytest.raises(ValueError, match=r"factor 30 leaves 13 parameters to layers.0.Wx, but its structure alone has"):
-        Annealer(m, 30, RAMP)
-    with pytest.raises(ValueError, match=r"factor 1000 leaves no entry of layers.0.Wx"):
-        Annealer(model(None), 1000, RAMP)
+    with pytest.raises(ValueError, match=r"layers.0.Wx: factor 30 leaves 13 parameters to W, 40 x 10, but"):
+        Annealer(m, replace(RECIPE, factor=30), RAMP)
+    with pytest.raises(ValueError, match=r"layers.0.Wx: factor 1000 leaves no entry"):
+        Annealer(model(None), replace(RECIPE, factor=1000), RAMP)
     m = model()
     m.layers[0].Wh = Stack([Overlay.dense((10, 10), np.random.default_rng(0)) for _ in range(4)])
     with pytest.raises(ValueError, match=r"layers.0.Wh has overlays within a Stack; dope the stack"):
-        Annealer(m, 4, CubicRamp(0, 1, 1))
+        Annealer(m, RECIPE, CubicRamp(0, 1, 1))
     with pytest.raises(ValueError, match="cmr must be one of constant, ramp, annealed, got 'never'"):
-        Annealer(m, 3, RAMP, "never")
+        Annealer(m, RECIPE, RAMP, "never")
 
 
 def test_pruning_takes_the_smallest_of_each_matrix():
     m = model(None)
     before = {name: W.overlay.values.copy() for name, W in m.matrices.items()}
-    annealer = Annealer(m, FACTOR, CubicRamp(0, 1, 1))
+    annealer = Annealer(m, RECIPE, CubicRamp(0, 1, 1))
     assert not annealer.update(Adam(), 0)
     assert annealer.update(Adam(), 1)
     for name, W in m.matrices.items():

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from refdope import interop
+from refdope import Recipe, interop
 from refdope.cli import main
 from refdope.layers import LSTM
 from refdope.structures import HMD, LMF, Kronecker, Overlay
@@ -65,9 +65,9 @@ def test_a_file_of_pytorchs_weights_is_compressed(dense, tmp_path, capsys):
 @pytest.mark.parametrize(("kind", "factor"), [(Kronecker, 3), (LMF, 3), (HMD, 1.8)])
 def test_every_error_is_of_the_best_at_the_factor(kind, factor, dense):
     layers = read_model(dense).model.layers
-    doped, errors = compress_layers(layers, kind, factor)
+    doped, errors = compress_layers(layers, Recipe(kind, factor, doped=True))
     for k, (layer, near) in enumerate(zip(layers, doped, strict=True)):
-        alone = LSTM.for_compression(layer.D, layer.H, kind, factor, np.random.default_rng(1))
+        alone = LSTM.from_recipe(layer.D, layer.H, Recipe(kind, factor), np.random.default_rng(1))
         of_layer = errors[2 * k : 2 * k + 2]
         for name, W, W_doped, row in zip(("Wx", "Wh"), layer.to_dense(), near.to_dense(), of_layer, strict=True):
             assert row["matrix"] == f"layers.{k}.{name}"

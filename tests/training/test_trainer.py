@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from refdope import CMR, Kronecker, LanguageModel
+from refdope import CMR, Kronecker, LanguageModel, Recipe
 from refdope.data import Batches
 from refdope.training import SGD, Adam, Annealer, CubicRamp, LinearDecay, Trainer, evaluate
 
@@ -11,9 +11,10 @@ PATTERN = np.tile(np.array([0, 1, 2, 3, 4, 5, 4, 3, 2, 1], dtype=np.int32), 60)
 
 def made(optimizer=None, seed=0, lr=0.02, cmr=None, **how):
     rng = np.random.default_rng(seed)
-    m = LanguageModel.for_compression(6, 8, Kronecker, 2, rng, doped=True, cmr=cmr, dropout=0.1).astype(np.float32)
+    recipe = Recipe(Kronecker, 2, doped=True, cmr=cmr)
+    m = LanguageModel.from_recipe(6, 8, recipe, rng, dropout=0.1).astype(np.float32)
     batches = Batches(PATTERN, 10, 4)
-    annealer = Annealer(m, 2, CubicRamp(10, 40, 5))
+    annealer = Annealer(m, recipe, CubicRamp(10, 40, 5))
     return Trainer(
         m, batches, optimizer or Adam(), LinearDecay(lr, 60, 90), np.random.default_rng(seed), annealer, **how
     )

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from refdope import CMR, HMD, LMF, LSTM, Dense, Doped, Kronecker, LanguageModel, Overlay, SparseOverlay, Stack
+from refdope import CMR, HMD, LMF, LSTM, Dense, Doped, Kronecker, LanguageModel, Overlay, Recipe, SparseOverlay, Stack
 from refdope.layers import Embedding, Softmax
 from refdope.layers.dropout import Dropout
 
@@ -356,7 +356,7 @@ def _half(made, seed=0):
 
 def _layer(kind, doped=False, cmr=None, csr=False, D=6, H=4):
     rng = R(0)
-    lstm = LSTM.for_compression(D, H, kind, 1 if kind is Dense else 1.2, rng, doped=kind is None, std=0.5)
+    lstm = LSTM.from_recipe(D, H, Recipe(kind, 1 if kind is Dense else 1.2, doped=kind is None), rng, std=0.5)
     if doped:
         Wx, Wh = (W if kind is None else Doped(W, Overlay.dense(W.shape, rng, 0.5), cmr) for W in (lstm.Wx, lstm.Wh))
         for W in (Wx, Wh):
@@ -399,8 +399,8 @@ def _layer_cases(T=3):
 
 def language_model(kind=Kronecker, T=4, B=2, V=5, H=4, layers=1, dropout=0.0, seed=None, csr=False, dtype=None, **more):
     factor = 1 if kind in (Dense, HMD) else 1.3
-    model = LanguageModel.for_compression(
-        V, H, kind, factor, R(0), layers=layers, dropout=dropout, std=0.5, embedding_std=0.5, **more
+    model = LanguageModel.from_recipe(
+        V, H, Recipe(kind, factor), R(0), layers=layers, dropout=dropout, std=0.5, embedding_std=0.5, **more
     )
     if more.get("doped"):
         for W in model.matrices.values():
