@@ -46,7 +46,7 @@ def test_the_readmes_example_checks_a_derivative_in_ten_lines(capsys):
 
 
 def test_the_readmes_training_in_python_ends_at_its_budget(capsys, monkeypatch):
-    (code,) = re.findall(r"```python\n(import numpy as np\nfrom refdope import CMR, Kronecker, Lang[^`]*)```", README)
+    (code,) = re.findall(r"```python\n(import numpy as np\nfrom refdope import CMR, Lang[^`]*)```", README)
     corpus = load(packages=["numpy"])
     short = replace(corpus, train=corpus.train[:20_000], valid=corpus.valid[:2_000], test=corpus.test[:2_000])
     monkeypatch.setattr("refdope.data.load", lambda: short)
