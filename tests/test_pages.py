@@ -51,7 +51,7 @@ def test_the_readmes_training_in_python_ends_at_its_budget(capsys, monkeypatch):
     short = replace(corpus, train=corpus.train[:20_000], valid=corpus.valid[:2_000], test=corpus.test[:2_000])
     monkeypatch.setattr("refdope.data.load", lambda: short)
     names = {"__name__": "example"}
-    exec(compile(code.replace("2000, 20\n", "40, 20\n"), "README.md", "exec"), names)
+    exec(compile(code.replace("rng(0), 2000", "rng(0), 40"), "README.md", "exec"), names)
     assert 2 < float(capsys.readouterr().out.split()[0]) < 6
     assert all(W.n_params == W.shape[0] * W.shape[1] // 20 for W in names["model"].matrices.values())
 

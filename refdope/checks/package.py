@@ -14,7 +14,7 @@ from refdope.checks.ours import check_lstm, check_model, check_structure
 from refdope.checks.report import Report
 from refdope.layers import LSTM, Dropout, Embedding, JointLSTM, Softmax
 from refdope.models import LanguageModel
-from refdope.structures import CMR, STRUCTURES, Dense, Doped, Overlay, SparseOverlay, Stack, Structure
+from refdope.structures import CMR, STRUCTURES, Dense, Doped, Overlay, Recipe, SparseOverlay, Structure
 
 CMRS = [CMR(0.4, rows, per) for rows in ("both", "sparse", "exclusive", "elements") for per in ("step", "sequence")]
 D, H = 6, 4  # unequal
@@ -103,7 +103,7 @@ def small(kind: type[Structure], shape: tuple[int, int]) -> Structure:
         try:
             if kind.one_kind:
                 return kind.for_compression(shape, factor, _rng(), 0.5)
-            return Stack.for_compression(shape, factor, _rng(), 0.5, of=kind)  # as an LSTM does, one a gate
+            return Recipe(kind, factor).matrix(shape, _rng(), 0.5)  # as an LSTM does, one per gate
         except ValueError as refusal:
             refused = refusal
     raise refused
