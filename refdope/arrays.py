@@ -139,6 +139,15 @@ class Tree:
         return self if all(new is old for new, old in zip(after, before, strict=True)) else self.over(after)
 
 
+def check_arrays(owner: str, **arrays: Any) -> None:
+    """Raise TypeError unless all of these are NumPy arrays of numbers."""
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{owner}: {name} must be a NumPy array, got {type(array).__name__}")
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"{owner}: {name} must be an array of numbers, got {array.dtype}")
+
+
 def numbered(trees: Iterable[Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Name the members of a list by their place: "0", "1", or "layers.0", "layers.1" with the prefix "layers."."""
     return [(f"{prefix}{k}", tree) for k, tree in enumerate(trees)]

@@ -7,7 +7,7 @@ Source: Srivastava et al. 2014; on the non-recurrent connections of an LSTM only
 
 import numpy as np
 
-from refdope.arrays import Array
+from refdope.arrays import Array, check_arrays
 
 
 class Dropout:
@@ -26,6 +26,7 @@ class Dropout:
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> tuple[Array, Array | None]:
         """Return y and the mask; without an rng, x itself and None."""
+        check_arrays("Dropout", x=x)
         if rng is None or self.rate == 0:
             return x, None
         keep = np.greater_equal(rng.random(x.shape, dtype=np.float32), self.rate)

@@ -10,7 +10,7 @@ With tokens numbered from 0 to V - 1,
 import numpy as np
 from scipy.sparse import csc_array
 
-from refdope.arrays import Array, Params, Tree
+from refdope.arrays import Array, Params, Tree, check_arrays
 from refdope.structures.sizes import check_axes
 
 
@@ -36,6 +36,7 @@ class Embedding(Tree):
         ValueError
             If the tokens are not integers in that range.
         """
+        check_arrays("Embedding", tokens=tokens)
         V = len(self.E)
         if tokens.dtype.kind not in "iu" or (tokens.size and not (tokens.min() >= 0 and tokens.max() < V)):
             raise ValueError(f"Embedding: tokens must be integers from 0 to {V - 1}, got {_range(tokens)}")
@@ -49,6 +50,7 @@ class Embedding(Tree):
         ValueError
             If dx has not the shape that x had.
         """
+        check_arrays("Embedding", dx=dx)
         rows, D = cache.size, self.E.shape[1]
         if dx.shape != (*cache.shape, D):
             raise ValueError(f"Embedding: dx must be {(*cache.shape, D)}, as x was, got shape {dx.shape}")

@@ -23,7 +23,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from refdope.arrays import Array, Params, join
+from refdope.arrays import Array, Params, check_arrays, join
 from refdope.layers.recurrent import Recurrent, State, check_structures
 from refdope.structures.base import Structure
 
@@ -64,11 +64,12 @@ class GRU(Recurrent):
 
     def __init__(self, Wx: Structure, Wh: Structure, bx: Array, bh: Array) -> None:
         check_structures("GRU", Wx=Wx, Wh=Wh)
+        check_arrays("GRU", bx=bx, bh=bh)
         m, self.D, self.H = Wx.shape[0], Wx.shape[1], Wh.shape[1]
-        if m != 3 * self.H or Wh.shape[0] != m or np.shape(bx) != (m,) or np.shape(bh) != (m,):
+        if m != 3 * self.H or Wh.shape[0] != m or bx.shape != (m,) or bh.shape != (m,):
             raise ValueError(
                 f"GRU: Wx, Wh, bx and bh must be (3H, D), (3H, H), (3H,) and (3H,), "
-                f"got {Wx.shape}, {Wh.shape}, {np.shape(bx)} and {np.shape(bh)}"
+                f"got {Wx.shape}, {Wh.shape}, {bx.shape} and {bh.shape}"
             )
         self.Wx, self.Wh, self.bx, self.bh = Wx, Wh, bx, bh
 
@@ -97,14 +98,15 @@ class GRU(Recurrent):
         ValueError
             If x is not (T, B, D), or the state not (B, H).
         """
-        x = np.asarray(x)
+        check_arrays("GRU.forward", x=x)
         if x.ndim != 3 or x.shape[2] != self.D:
             raise ValueError(f"GRU.forward: x must be (T, B, {self.D}), got shape {x.shape}")
         T, B, H = x.shape[0], x.shape[1], self.H
         Wx, Wh = matrices = self.passing(rng, (T, B))
-        dtype = np.result_type(x, *self.params.values(), *(() if state is None else state))
+        start = self.start("state", state, B, x.dtype)
+        dtype = np.result_type(x, *self.params.values(), *start)
         h, e_n = np.empty((T + 1, B, H), dtype), np.empty((T, B, H), dtype)
-        (h[0],) = self.start("state", state, B, dtype)
+        (h[0],) = start
         gates = Wx.forward(x).astype(dtype, copy=False)  # a, turned into the gates step by step
         gates += self.bx
         for t in range(T):
@@ -149,12 +151,14 @@ class GRU(Recurrent):
             If dh is not (T, B, H), or the state not (B, H).
         """
         x, h, gates, e_n, (Wx, Wh) = cache
-        if np.shape(dh) != e_n.shape:
-            raise ValueError(f"GRU.backward: dh must be {e_n.shape}, as h was, got shape {np.shape(dh)}")
+        check_arrays("GRU.backward", dh=dh)
+        if dh.shape != e_n.shape:
+            raise ValueError(f"GRU.backward: dh must be {e_n.shape}, as h was, got shape {dh.shape}")
         T, B, H = e_n.shape
-        da = np.empty(gates.shape, np.result_type(gates, dh, *(() if d_state is None else d_state)))
+        end = self.start("d_state", d_state, B, dh.dtype)
+        da = np.empty(gates.shape, np.result_type(gates, dh, *end))
         de = np.empty_like(da)
-        (d_next,) = (part.astype(da.dtype) for part in self.start("d_state", d_state, B, da.dtype))
+        (d_next,) = (part.astype(da.dtype) for part in end)
         for t in reversed(range(T)):
             r, z, n = (gates[t, :, k * H : (k + 1) * H] for k in range(3))
             da_r, da_z, da_n = (da[t, :, k * H : (k + 1) * H] for k in range(3))

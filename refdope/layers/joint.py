@@ -20,9 +20,7 @@ Source: Thakker et al., "Compressing RNNs for IoT devices by 15-38x using Kronec
 
 from typing import ClassVar
 
-import numpy as np
-
-from refdope.arrays import Array
+from refdope.arrays import Array, check_arrays
 from refdope.layers.lstm import LSTM
 from refdope.layers.recurrent import check_structures
 from refdope.structures.base import Structure
@@ -47,11 +45,12 @@ class JointLSTM(LSTM):
 
     def __init__(self, W: Structure, b: Array) -> None:
         check_structures("JointLSTM", W=W)
+        check_arrays("JointLSTM", b=b)
         m, n = W.shape
         self.H = m // 4
         self.D = n - self.H
-        if m % 4 or self.D < 1 or np.shape(b) != (m,):
-            raise ValueError(f"JointLSTM: W and b must be (4H, D + H) and (4H,), got {W.shape} and {np.shape(b)}")
+        if m % 4 or self.D < 1 or b.shape != (m,):
+            raise ValueError(f"JointLSTM: W and b must be (4H, D + H) and (4H,), got {W.shape} and {b.shape}")
         self.W, self.b = W, b
 
     @classmethod

@@ -22,7 +22,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from refdope.arrays import Array, Params, join
+from refdope.arrays import Array, Params, check_arrays, join
 from refdope.layers import cell
 from refdope.layers.recurrent import Recurrent, State, check_structures
 from refdope.structures.base import Structure
@@ -65,10 +65,11 @@ class LSTM(Recurrent):
 
     def __init__(self, Wx: Structure, Wh: Structure, b: Array) -> None:
         check_structures("LSTM", Wx=Wx, Wh=Wh)
+        check_arrays("LSTM", b=b)
         m, self.D, self.H = Wx.shape[0], Wx.shape[1], Wh.shape[1]
-        if m != 4 * self.H or Wh.shape[0] != m or np.shape(b) != (m,):
+        if m != 4 * self.H or Wh.shape[0] != m or b.shape != (m,):
             raise ValueError(
-                f"LSTM: Wx, Wh and b must be (4H, D), (4H, H) and (4H,), got {Wx.shape}, {Wh.shape} and {np.shape(b)}"
+                f"LSTM: Wx, Wh and b must be (4H, D), (4H, H) and (4H,), got {Wx.shape}, {Wh.shape} and {b.shape}"
             )
         self.Wx, self.Wh, self.b = Wx, Wh, b
 
@@ -97,17 +98,18 @@ class LSTM(Recurrent):
         ValueError
             If x is not (T, B, D), or a state not (B, H).
         """
-        x = np.asarray(x)
+        check_arrays("LSTM.forward", x=x)
         if x.ndim != 3 or x.shape[2] != self.D:
             raise ValueError(f"{type(self).__name__}.forward: x must be (T, B, {self.D}), got shape {x.shape}")
         T, B, H = x.shape[0], x.shape[1], self.H
         *before, W = matrices = self.passing(rng, (T, B))
         of_x = W.shape[1] - H  # how much of x the last matrix sees: all of it, or nothing
-        dtype = np.result_type(x, *self.params.values(), *(() if state is None else state))
+        start = self.start("state", state, B, x.dtype)
+        dtype = np.result_type(x, *self.params.values(), *start)
         u, c, tanh_c = (np.empty(shape, dtype) for shape in ((T + 1, B, of_x + H), (T + 1, B, H), (T, B, H)))
         u[:T, :, :of_x] = x[:, :, :of_x]
         h = u[:, :, of_x:]
-        h[0], c[0] = self.start("state", state, B, dtype)
+        h[0], c[0] = start
 
         # z, turned into the gates step by step; what sees x alone is multiplied at once
         gates = before[0].forward(x).astype(dtype, copy=False) if before else np.zeros((T, B, 4 * H), dtype)
@@ -144,13 +146,15 @@ class LSTM(Recurrent):
             If dh is not (T, B, H), or a state not (B, H).
         """
         x, u, c, gates, tanh_c, (*before, W) = cache
-        if np.shape(dh) != tanh_c.shape:
+        check_arrays("LSTM.backward", dh=dh)
+        if dh.shape != tanh_c.shape:
             raise ValueError(
-                f"{type(self).__name__}.backward: dh must be {tanh_c.shape}, as h was, got shape {np.shape(dh)}"
+                f"{type(self).__name__}.backward: dh must be {tanh_c.shape}, as h was, got shape {dh.shape}"
             )
         T, B, H = tanh_c.shape
-        dz = np.empty(gates.shape, np.result_type(gates, dh, *(() if d_state is None else d_state)))
-        dh_next, dc = (part.astype(dz.dtype) for part in self.start("d_state", d_state, B, dz.dtype))
+        end = self.start("d_state", d_state, B, dh.dtype)
+        dz = np.empty(gates.shape, np.result_type(gates, dh, *end))
+        dh_next, dc = (part.astype(dz.dtype) for part in end)
         du = np.empty((T, B, u.shape[2] - H), dz.dtype)  # what comes back to the x that the last matrix saw
         for t in reversed(range(T)):
             cell.backward(gates[t], c[t], tanh_c[t], dh[t] + dh_next, dc, dz[t])

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 
-from refdope.arrays import Array, Params, Tree
+from refdope.arrays import Array, Params, Tree, check_arrays
 from refdope.structures.base import Structure
 from refdope.structures.recipe import Recipe
 
@@ -145,6 +145,9 @@ class Recurrent(Tree, ABC):
         shape = (B, self.H)
         if state is None:
             return tuple(np.zeros((self.states, *shape), dtype))
+        if not isinstance(state, tuple | list):
+            raise TypeError(f"{type(self).__name__}: {name} must be a tuple of arrays, got {type(state).__name__}")
+        check_arrays(type(self).__name__, **{f"{name}[{k}]": part for k, part in enumerate(state)})
         if len(state) != self.states or any(np.shape(part) != shape for part in state):
             many = {1: "one array", 2: "two arrays"}.get(self.states, f"{self.states} arrays")
             got = " and ".join(str(np.shape(part)) for part in state)

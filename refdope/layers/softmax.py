@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refdope.arrays import Array, Params, Tree
+from refdope.arrays import Array, Params, Tree, check_arrays
 from refdope.structures.sizes import check_axes
 
 IN_CACHE = 1 << 17  # logits that are worked on while they are in the processor's cache
@@ -45,6 +45,7 @@ class Softmax(Tree):
 
     def logits(self, h: Array) -> Array:
         """Return h Wᵀ + b, (…, H) -> (…, V)."""
+        check_arrays("Softmax", h=h)
         H = self.W.shape[1]
         if h.shape[-1:] != (H,):
             raise ValueError(f"Softmax: h must be (…, {H}), got shape {h.shape}")
@@ -64,6 +65,7 @@ class Softmax(Tree):
             If h and targets do not share their leading axes, there is no token, h is not H wide, or targets are not
             integers from 0 to V - 1.
         """
+        check_arrays("Softmax", h=h, targets=targets)
         V, H = self.W.shape
         if h.shape[:-1] != targets.shape or targets.size == 0:
             raise ValueError(

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from refdope.arrays import Array, Params, Tree
+from refdope.arrays import Array, Params, Tree, check_arrays
 from refdope.structures.matrix import Matrix
 from refdope.structures.sizes import Sizes, check_shape, entry_std
 
@@ -136,17 +136,32 @@ class Structure(Tree, Matrix, ABC):
         sizes = cls.sizes(shape, factor, **options)
         return cls.drawn(sizes, np.random.default_rng(rng), entry_std(std, shape[1]))
 
+    def _nearest(self, M: Array) -> "Structure":
+        """Return what `nearest` does, M being of W's shape; a kind overrides it if it can."""
+        raise NotImplementedError(f"{type(self).__name__}: the nearest one to a given matrix is not known")
+
+    # ------------------------------------------------------------------------------------------- what the caller calls
+
     def nearest(self, M: Array) -> "Structure":
-        """Return the matrix of this kind and these sizes that is nearest to M, (m, n), by Frobenius norm.
+        """Return the matrix of this kind and these sizes that is nearest to M by Frobenius norm.
+
+        Parameters
+        ----------
+        M : array, (m, n)
 
         Raises
         ------
         NotImplementedError
             If nobody has written it for this kind; nothing but compressing a trained matrix needs it.
+        ValueError
+            If M is not (m, n), or has an entry that is not finite.
         """
-        raise NotImplementedError(f"{type(self).__name__}: the nearest one to a given matrix is not known")
-
-    # ------------------------------------------------------------------------------------------- what the caller calls
+        check_arrays(type(self).__name__, M=M)
+        if M.shape != self.shape:
+            raise ValueError(f"{type(self).__name__}: M must be {self.shape}, as W is, got shape {M.shape}")
+        if not np.isfinite(M).all():
+            raise ValueError(f"{type(self).__name__}: M must be finite, got {np.count_nonzero(~np.isfinite(M))} others")
+        return self._nearest(M)
 
     def forward(self, x: Array) -> Array:
         """Multiply every row of x by W.
@@ -219,6 +234,8 @@ class Structure(Tree, Matrix, ABC):
     def _rows(self, x: Array, name: str, axis: int) -> tuple[Array, tuple[int, ...]]:
         """Return x (…, k) as rows (R, k), and its leading axes."""
         x, size = np.asarray(x), self.shape[axis]
+        if x.dtype.kind not in "biufc":
+            raise TypeError(f"{type(self).__name__}: {name} must be an array of numbers, got {x.dtype}")
         if x.ndim == 0 or x.shape[-1] != size:
             raise ValueError(
                 f"{type(self).__name__}: {name} must be (…, {size}) for W of shape {self.shape}, got shape {x.shape}"
@@ -305,9 +322,9 @@ class Transposed(Structure):
         """Return Wᵀ as an (n, m) array."""
         return self.W.to_dense().swapaxes(-1, -2)
 
-    def nearest(self, M: Array) -> "Transposed":
+    def _nearest(self, M: Array) -> "Transposed":
         """Return the transpose of what is nearest to Mᵀ."""
-        return Transposed(self.W.nearest(M.T))
+        return Transposed(self.W._nearest(M.T))
 
     @property
     def macs(self) -> int:

@@ -27,6 +27,7 @@ from refdope.structures.base import Structure
 
 Rows = Literal["both", "sparse", "exclusive", "elements"]
 Per = Literal["step", "sequence"]
+COIN = 1 << 16  # sides of the coin that a mask is tossed with
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class CMR:
     def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
             raise ValueError(f"CMR: rate must be in [0, 1), got {self.rate}")
+        if round((1 - self.rate) * COIN) == 0:
+            raise ValueError(f"CMR: rate must leave something, at most {1 - 1 / COIN:.6f}, got {self.rate}")
         for name, choices in (("rows", get_args(Rows)), ("per", get_args(Per))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"CMR: {name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
@@ -64,7 +67,7 @@ class CMR:
         def happens(probability: float, shape: tuple[int, ...] = drawn) -> Array:
             """Draw which of a mask's entries are kept."""
             # 16 random bits: half the time of a float32, the same masks in every dtype; a rate is within 2⁻¹⁷
-            return rng.integers(0, 1 << 16, shape, dtype=np.uint16) < round(probability * (1 << 16))
+            return rng.integers(0, COIN, shape, dtype=np.uint16) < round(probability * COIN)
 
         def rows(W: Structure, b: Array, mean: float) -> DroppedRows:
             """Return a co-matrix with rows dropped by b, E b being its mean."""

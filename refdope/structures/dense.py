@@ -47,9 +47,9 @@ class Dense(Structure):
         """Return W as an (m, n) array."""
         return self.W
 
-    def nearest(self, W: Array) -> "Dense":
-        """Return W itself."""
-        return Dense(W)
+    def _nearest(self, M: Array) -> "Dense":
+        """Return M itself."""
+        return Dense(M)
 
     @classmethod
     def sizes(cls, shape: tuple[int, int], factor: float) -> Sizes:

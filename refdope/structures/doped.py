@@ -78,17 +78,17 @@ class Doped(Structure):
         """Return W as an (m, n) array."""
         return self.structure.to_dense() + self._overlay.to_dense()
 
-    def nearest(self, W: Array, rounds: int = 30) -> "Doped":
-        """Return a doped matrix with parts of these sizes near W.
+    def _nearest(self, M: Array, rounds: int = 30) -> "Doped":
+        """Return a doped matrix with parts of these sizes near M.
 
-        Alternately, each part is the nearest of its kind to what the other leaves of W.
+        Alternately, each part is the nearest of its kind to what the other leaves of M.
         The error falls with every step, to a local optimum; it stops when a round gains less than a thousandth.
         """
-        S, error = np.zeros_like(W), np.inf
+        S, error = np.zeros_like(M), np.inf
         for _ in range(rounds):
-            structure = self.structure.nearest(W - S)
-            left = W - structure.to_dense()
-            overlay = self._overlay.nearest(left)
+            structure = self.structure._nearest(M - S)
+            left = M - structure.to_dense()
+            overlay = self._overlay._nearest(left)
             S = overlay.to_dense()
             before, error = error, float(np.linalg.norm(left - S))
             if error >= before * 0.999:

@@ -55,11 +55,11 @@ class HMD(Structure):
         """Return W as an (m, n) array."""
         return np.concatenate([self.A, np.outer(self.b, self.c)])
 
-    def nearest(self, W: Array) -> "HMD":
-        """Return the one with as many unconstrained rows that is nearest to W: W's first rows, then rank one."""
-        U, s, Vt = np.linalg.svd(W[self.r :], full_matrices=False)
+    def _nearest(self, M: Array) -> "HMD":
+        """Return the one with as many unconstrained rows that is nearest to M: M's first rows, then rank one."""
+        U, s, Vt = np.linalg.svd(M[self.r :], full_matrices=False)
         root = s[0] ** 0.5
-        return HMD(W[: self.r].copy(), root * U[:, 0], root * Vt[0])
+        return HMD(M[: self.r].copy(), root * U[:, 0], root * Vt[0])
 
     @classmethod
     def sizes(cls, shape: tuple[int, int], factor: float) -> Sizes:

@@ -108,14 +108,14 @@ class Kronecker(Structure):
         """Return W as an (m, n) array, `np.kron(A, B)`."""
         return np.kron(self.A, self.B)
 
-    def nearest(self, W: Array) -> "Kronecker":
-        """Return the product of factors of these shapes that is nearest to W.
+    def _nearest(self, M: Array) -> "Kronecker":
+        """Return the product of factors of these shapes that is nearest to M.
 
-        Rearranged so that every (m2, n2) block of W is a row, A ⊗ B is the outer product of A and B read as vectors:
+        Rearranged so that every (m2, n2) block of M is a row, A ⊗ B is the outer product of A and B read as vectors:
         the nearest is the leading singular pair. Van Loan and Pitsianis, "Approximation with Kronecker products", 1993.
         """
         m1, n1, m2, n2 = self.factoring
-        blocks = W.reshape(m1, m2, n1, n2).swapaxes(1, 2).reshape(m1 * n1, m2 * n2)  # (m, n) -> one row a block
+        blocks = M.reshape(m1, m2, n1, n2).swapaxes(1, 2).reshape(m1 * n1, m2 * n2)  # (m, n) -> one row a block
         U, s, Vt = np.linalg.svd(blocks, full_matrices=False)
         root = s[0] ** 0.5  # balanced: ‖A‖ = ‖B‖
         return Kronecker((root * U[:, 0]).reshape(m1, n1), (root * Vt[0]).reshape(m2, n2))

@@ -49,10 +49,10 @@ class LMF(Structure):
         """Return W as an (m, n) array, `U @ V`."""
         return self.U @ self.V
 
-    def nearest(self, W: Array) -> "LMF":
-        """Return the product of this rank that is nearest to W: its leading singular triplets (Eckart, Young 1936)."""
+    def _nearest(self, M: Array) -> "LMF":
+        """Return the product of this rank that is nearest to M: its leading singular triplets (Eckart, Young 1936)."""
         r = self.U.shape[1]
-        U, s, Vt = np.linalg.svd(W, full_matrices=False)
+        U, s, Vt = np.linalg.svd(M, full_matrices=False)
         root = np.sqrt(s[:r])
         return LMF(U[:, :r] * root, root[:, None] * Vt[:r])
 

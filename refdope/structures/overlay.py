@@ -38,7 +38,7 @@ class Overlay(Structure):
     fixed = ("mask",)
 
     def __init__(self, values: Array, mask: Array) -> None:
-        check_axes("Overlay", values=(values, 2))
+        check_axes("Overlay", values=(values, 2), mask=(mask, 2))
         if values.shape != mask.shape or mask.dtype != bool:
             raise ValueError(
                 f"Overlay: mask must be a bool array of shape {values.shape}, got {mask.dtype} of shape {mask.shape}"
@@ -91,11 +91,13 @@ class Overlay(Structure):
         Raises
         ------
         ValueError
-            If fewer entries are alive, or keep is negative.
+            If fewer entries are alive, keep is negative, or a value is NaN.
         """
         alive = np.flatnonzero(self.mask)
         if not 0 <= keep <= alive.size:
             raise ValueError(f"Overlay.prune: keep must be from 0 to {alive.size}, the entries alive, got {keep}")
+        if np.isnan(self.values).any():
+            raise ValueError("Overlay.prune: values must be numbers, got NaN: what is largest cannot be told")
         if keep < alive.size:
             size = np.abs(self.values.ravel()[alive])
             edge = np.partition(size, -keep)[-keep] if keep else np.inf  # the smallest magnitude that is kept
@@ -106,7 +108,7 @@ class Overlay(Structure):
             self.mask.ravel()[alive[dropped]] = False
             self.values[~self.mask] = 0
 
-    def nearest(self, M: Array) -> "Overlay":
+    def _nearest(self, M: Array) -> "Overlay":
         """Return the overlay with as many entries alive that is nearest to M: M's largest."""
         return Overlay.largest(M, self.n_params)
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refdope.arrays import Array
+from refdope.arrays import Array, check_arrays
 
 
 class Sizes(NamedTuple):
@@ -72,7 +72,8 @@ def gaussian(rng: np.random.Generator, shape: tuple[int, ...], norm: float) -> A
 
 
 def check_axes(owner: str, **arrays: tuple[Array, int]) -> None:
-    """Raise ValueError unless every array has the number of axes that it is paired with."""
+    """Raise unless each is a NumPy array (TypeError) with the number of axes that it is paired with (ValueError)."""
     for name, (array, axes) in arrays.items():
-        if np.ndim(array) != axes:
-            raise ValueError(f"{owner}: {name} must have {axes} axes, got shape {np.shape(array)}")
+        check_arrays(owner, **{name: array})
+        if array.ndim != axes:
+            raise ValueError(f"{owner}: {name} must have {axes} axes, got shape {array.shape}")

@@ -65,9 +65,9 @@ class Stack(Structure):
         """Return W as an (m, n) array."""
         return np.concatenate([W.to_dense() for W in self.matrices])
 
-    def nearest(self, W: Array) -> "Stack":
+    def _nearest(self, M: Array) -> "Stack":
         """Return the stack of the nearest to each part of W."""
-        return Stack([own.nearest(rows) for own, rows in zip(self.matrices, np.split(W, self.edges), strict=True)])
+        return Stack([own._nearest(rows) for own, rows in zip(self.matrices, np.split(M, self.edges), strict=True)])
 
     @property
     def macs(self) -> int:

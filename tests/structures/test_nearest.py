@@ -70,13 +70,13 @@ def test_a_doped_matrix_is_nearer_than_either_part_and_keeps_its_size(kind):
     near = like.nearest(M)
     assert near.n_params == like.n_params == 60
     assert error(near, M) < error(like.structure.nearest(M), M)
-    one_round = like.nearest(M, rounds=1)
+    one_round = like._nearest(M, rounds=1)
     assert error(near, M) <= error(one_round, M)
 
 
 def test_kinds_without_a_nearest_say_so():
     class Odd(Dense):
-        nearest = Structure.nearest
+        _nearest = Structure._nearest
 
     with pytest.raises(NotImplementedError, match="Odd: the nearest one to a given matrix is not known"):
         Odd(W).nearest(W)

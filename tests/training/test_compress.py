@@ -92,7 +92,7 @@ def test_what_is_made_of_another_dense_layout_can_be_opened(how, text, tmp_path,
 
 
 def test_a_structure_whose_nearest_is_not_known_is_told(dense, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Kronecker, "nearest", Structure.nearest)
+    monkeypatch.setattr(Kronecker, "_nearest", Structure._nearest)
     assert main(["compress", str(dense), str(tmp_path / "small"), "--factor", "3"]) == 2
     assert "refdope: Kronecker: the nearest one to a given matrix is not known" in capsys.readouterr().err
     assert not (tmp_path / "small").exists()
