@@ -66,8 +66,9 @@ def main() -> None:
             color, line, _ = WAYS[name]
             steps, lines = novel.course(name, "loss")
             band(left, steps[1:], lines[:, 1:] * BITS, color=COLORS[color], linestyle=line, label=name)
-        ends = [value for name in names for value in novel.course(name, "loss")[1][:, -1] * BITS]
-        left.set(xlabel="training step", ylabel="validation bits per character", ylim=(min(ends) - 0.1, max(ends) + 0.8))
+        ends = [value * BITS for name in names for value in novel.last(name, "loss").values()]
+        left.set(xlabel="training step", ylabel="validation bits per character")
+        left.set_ylim(min(ends) - 0.1, max(ends) + 0.8)
         left.set_title("Validation loss (mean and range of the seeds)")
         left.legend(frameon=False, loc="upper right")
         shown = [pair for pair in PAIRS if less(novel.test(pair[0]), novel.test(pair[1]))]
