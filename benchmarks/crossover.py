@@ -146,7 +146,7 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
                 if axes is line[-1]:
                     label_right(axes, ends, [f"H {H}" for H in hidden], colors)
                 what = "LSTM, token by token" if work == "lstm tokens" else "one product"
-                storage = f"in CSR below {100 * CSR_BELOW:g} % alive, else dense" if work == "lstm tokens" else "in CSR"  # which the stepper chooses by itself
+                storage = f"in CSR below {100 * CSR_BELOW:g} % alive, else dense" if work == "lstm tokens" else "in CSR"
                 axes.set_title(f"{'Overlay' if matrix == 'overlay' else 'Doped'}, {storage}\n{what}, batch {batch}")
             line[0].set_ylabel("speed-up over dense")
         ticks = densities[:: 2 if len(densities) > 4 else 1]

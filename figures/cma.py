@@ -154,7 +154,8 @@ def main() -> None:
 
 def without_a_second(cma: Results) -> list[str]:
     """Say how much of what CMR brings a doped matrix the same dropout brings a pruned one, over all settings."""
-    rows = [(pruned, v, *SETTINGS[name][1:]) for (what, name), (v, _) in CONTROLS.items() for pruned in SETTINGS[name][:1]
+    rows = [(pruned, v, *SETTINGS[name][1:]) for (what, name), (v, _) in CONTROLS.items()
+            for pruned in SETTINGS[name][:1]
             if what == "rows dropped" and cma.of(v)]  # fmt: skip
     sums = []
     for quantity in (cma.test, cma.valid):
@@ -164,8 +165,8 @@ def without_a_second(cma: Results) -> list[str]:
             return []
         sums.append(share(alone, doped))
     return [
-        f"Rows dropped, in sum over the {len(rows)} settings: a pruned matrix gains {sums[0]} of what CMR brings a doped"
-        f" one on the test text, and {sums[1]} on the validation text."
+        f"Rows dropped, in sum over the {len(rows)} settings: a pruned matrix gains {sums[0]} of what CMR brings a"
+        f" doped one on the test text, and {sums[1]} on the validation text."
     ]
 
 
@@ -224,10 +225,14 @@ def gains(cma: Results) -> object:
             values = less(cma.test(variant), cma.test(pruned))
             dots(axes, y + off, values, color=COLORS[color], marker=marker, markerfacecolor=face)
     axes.axvline(0, color="0.6", linewidth=0.8)
-    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(max(len(names), 1) - 0.5, -0.5))
     axes.set(xlabel="test bits per character minus those of the pruned model (left is better)")
     axes.set_title("Test loss relative to pruning, 20x: seeds small, means large", pad=24)
-    kinds = {"doped": ("blue", "o", "blue"), "doped + CMR 0.1": ("red", "D", "red"), "doped + CMR 0.3": ("red", "D", "")}
+    kinds = {
+        "doped": ("blue", "o", "blue"),
+        "doped + CMR 0.1": ("red", "D", "red"),
+        "doped + CMR 0.3": ("red", "D", ""),
+    }
     handles = [
         Line2D([], [], linestyle="", marker=m, color=COLORS[c], markerfacecolor=COLORS.get(f, "white"), markersize=7)
         for c, m, f in kinds.values()
@@ -246,8 +251,11 @@ def rival_dots(cma: Results) -> object:
         dots(left, y, list(cma.climb(RIVALS[name]).values()), **how)
         dots(right, y, list(cma.test(RIVALS[name]).values()), **how)
     for axes, values in ((left, cma.climb(DOPED)), (right, cma.test(DOPED))):
-        axes.axvspan(min(values.values()), max(values.values()), color="0.5", alpha=0.15, linewidth=0)
-    left.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5), xlabel="bits a character")
+        if values:
+            axes.axvspan(min(values.values()), max(values.values()), color="0.5", alpha=0.15, linewidth=0)
+    left.set(
+        yticks=range(len(names)), yticklabels=names, ylim=(max(len(names), 1) - 0.5, -0.5), xlabel="bits a character"
+    )
     left.set(xscale="log", xticks=[0.06, 0.12, 0.25, 0.5, 1, 2], xticklabels=[0.06, 0.12, 0.25, 0.5, 1, 2])
     left.minorticks_off()
     left.set_title("How far validation loss climbs")

@@ -52,12 +52,14 @@ def at_its_own_factor(found: Results) -> list:
                 row[f"{rival}, there"] = spread(there.values())
                 row[f"KP less {rival}"] = difference(kp, there)
             rows.append(row)
-    told = "KP alone at its own factor, and its rivals there: between the factors that they were run at, in its logarithm."
+    told = (
+        "KP alone at its own factor, and its rivals there: between the factors that they were run at, in its logarithm."
+    )
     return [told, rows] if rows else []
 
 
 def without_a_second(found: Results) -> list[str]:
-    """Say how much of what CMR brings a doped matrix the same dropout brings a pruned one, where CMR pays: from 20x on."""
+    """Say how much of what CMR brings doped KP the same dropout brings a pruned matrix, from 20x on."""
     needed = ("pruned, its rows dropped", "pruned", "doped KP + CMR", "doped KP")
     if not all(found.of(f"{method}, factor {factor}") for factor in PAYS for method in needed):
         return []
@@ -87,8 +89,8 @@ def main() -> None:
         table.append(row)
     found.write(
         f"{SEEDS} The dense model: {spread(dense.values())}. A method has at most m·n / factor parameters. Pruned and"
-        " doped matrices have as many, to 1 %; LMF nearly so, by its rank. A Kronecker product may have far fewer, since"
-        " its next size up is too large. So it is compared at its own factor, below and in the picture.",
+        " doped matrices have as many, to 1 %; LMF nearly so, by its rank. A Kronecker product may have far fewer,"
+        " since its next size up is too large. So it is compared at its own factor, below and in the picture.",
         table,
         *at_its_own_factor(found),
         *without_a_second(found),

@@ -65,7 +65,8 @@ def main() -> None:
         for name in names:
             color, line, _ = WAYS[name]
             steps, lines = novel.course(name, "loss")
-            band(left, steps[1:], lines[:, 1:] * BITS, color=COLORS[color], linestyle=line, label=name)
+            if len(lines):
+                band(left, steps[1:], lines[:, 1:] * BITS, color=COLORS[color], linestyle=line, label=name)
         ends = [value * BITS for name in names for value in novel.last(name, "loss").values()]
         left.set(xlabel="training step", ylabel="validation bits per character")
         left.set_ylim(min(ends) - 0.1, max(ends) + 0.8)

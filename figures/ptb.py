@@ -118,12 +118,15 @@ def draw(ptb: Results) -> None:
 
 
 def how_far(ptb: Results, names: list[str]) -> list:
-    """Tabulate how far one update moved the two parts of doped matrices: where the rate fits one, does it fit the other?"""
+    """Tabulate how far one update moved the two parts of doped matrices."""
     rows = []
     for name in names:
         (_, s), (_, o) = ptb.course(name, "structure_moves"), ptb.course(name, "overlay_moves")
         if len(s) and "doped" in name:
-            s, o = s[:, 1:].mean(0), o[:, 1:].mean(0)  # (evaluations,), the mean of seeds; nothing has moved at the first
+            s, o = (
+                s[:, 1:].mean(0),
+                o[:, 1:].mean(0),
+            )  # (evaluations,), means over seeds
             rows.append(
                 {
                     "doped": name,

@@ -62,7 +62,7 @@ class Results:
         return {seed: float(row["valid"]) for seed, row in self.of(variant).items()}
 
     def edges(self, variant: str) -> dict[str, str]:
-        """Return the settings that a variant chose at an end of what it tried, and which end: a better one may lie beyond.
+        """Return the settings that a variant chose at an end of what it tried, and which end.
 
         With two values tried, each is an end.
         """

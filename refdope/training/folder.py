@@ -195,7 +195,7 @@ def read_config(path: Path) -> Config:
 def out_of_reach(config: Config) -> str:
     """Say in one line what a structure without an overlay took where it cannot reach the factor asked; else nothing.
 
-    Its next size up is the first that a lower factor brings, in steps of 1 %. Doped and pruned matrices reach any factor.
+    Its next size up is the first that a lower factor brings, in steps of 1 %. An overlay fills any budget.
     """
     if config.overlay or config.structure == "dense":
         return ""
