@@ -23,6 +23,7 @@ examples:
   python -m benchmarks                            a quarter of an hour; results in benchmarks/results/
   python -m benchmarks --quick                    fewer works and rounds, a minute
   python -m benchmarks --only "product, 2600"     only works with this in their name
+  python -m benchmarks --only "2 threads" --merge measure these works again, keep the rest of bench.csv and bench.md
   python -m benchmarks roofline --out here/there  another folder
 """
 
@@ -40,8 +41,12 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         command.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds")
         command.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="(default: %(default)s)")
+        if name == "crossover":
+            command.add_argument("--redraw", action="store_true", help="draw the picture of the data that are there")
         if name == "comparison":
             command.add_argument("--only", default="", metavar="TEXT", help="only works whose name has this in it")
+            told = "put the works measured in their places in the table of all, instead of in a table of their own"
+            command.add_argument("--merge", action="store_true", help=told)
     return made
 
 

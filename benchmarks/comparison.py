@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from benchmarks.contenders import ANOTHER_FUNCTION, MAKERS
 from benchmarks.process import pinned
-from benchmarks.results import publish
+from benchmarks.results import machine, publish, read
 from benchmarks.targets import table
 from benchmarks.works import FULL, QUICK, Arrays, Work
 
@@ -131,19 +131,37 @@ def distance(arrays: Arrays, first: Arrays) -> float:
     return float(np.max([np.abs(a - first[name]).max() / np.abs(first[name]).max() for name, a in arrays.items()]))
 
 
-def command(out: Path, quick: bool, only: str = "") -> None:
+def command(out: Path, quick: bool, only: str = "", merge: bool = False) -> None:
     """Measure all works, or those whose name has `only` in it; write the targets and the rows.
+
+    Some works alone go to a table of their own or, with `merge`, to their places in the table of all. The contenders
+    of one work are always of one run; works may be of several machines, and every row says of which.
 
     Raises
     ------
     ValueError
-        If no work is left.
+        If no work is left, or there is no table to merge into.
     """
     works = [work for work in (QUICK if quick else FULL) if only in str(work)]
     if not works:
         raise ValueError(f"--only {only!r} leaves no work; they are named like {FULL[0]!s}")
-    rows = []
-    for work in tqdm(works, desc="works", disable=None):
-        rows += measure(work, *((5, 0.3) if quick else (9, 1.0)))
     name = "quick" if quick else "bench"
-    publish(out, f"{name}-part" if only else name, rows, table(rows))  # a part does not take the place of all
+    whole = out / f"{name}.csv"
+    if merge and not whole.is_file():
+        raise ValueError(f"--merge puts works into {whole}, which is not there: run without --only first")
+    rows, about = [], machine()
+    for work in tqdm(works, desc="works", disable=None):
+        rows += [row | about for row in measure(work, *((5, 0.3) if quick else (9, 1.0)))]
+    if merge:
+        rows = merged(read(whole), rows, [str(work) for work in (QUICK if quick else FULL)])
+    publish(out, f"{name}-part" if only and not merge else name, rows, table(rows))  # a part does not replace all
+
+
+def merged(old: list[dict], new: list[dict], order: list[str]) -> list[dict]:
+    """Return rows of which each work's are the new ones if there are any, in the order of the works."""
+    works = {row["work"] for row in new}
+    rows = [row for row in old if row["work"] not in works] + new
+    place = {work: k for k, work in enumerate(order)}
+    rows = sorted(rows, key=lambda row: place.get(row["work"], len(place)))  # contenders keep their order: it is stable
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, "") for name in columns} for row in rows]

@@ -18,10 +18,12 @@ from tqdm import tqdm
 
 from benchmarks.pictures import BLACK, BLUE, GREEN, ORANGE, RED, label_right
 from benchmarks.process import alone
-from benchmarks.results import publish
+from benchmarks.results import publish, read
 from benchmarks.timing import turns
 from refdope import LSTM, Dense, Doped, Kronecker, Overlay
+from refdope.files import whole
 from refdope.layers import LSTMStepper
+from refdope.layers.stepper import CSR_BELOW
 from refdope.structures import Structure
 from refdope.structures.sizes import entry_std
 
@@ -33,9 +35,15 @@ STYLES = ((BLACK, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (BLUE, ":"
 Key = tuple[str, float | None]  # what W is, and the density of its overlay
 
 
-def command(out: Path, quick: bool) -> None:
-    """Measure all sizes, and draw the speed-ups."""
-    publish(out, "crossover-quick" if quick else "crossover", alone("crossover", quick=quick), figure=draw)
+def command(out: Path, quick: bool, redraw: bool = False) -> None:
+    """Measure all sizes, and draw the speed-ups; with `redraw` draw those of the CSV file that is there."""
+    name = "crossover-quick" if quick else "crossover"
+    if not redraw:
+        publish(out, name, alone("crossover", quick=quick), figure=draw)
+        return
+    rows = [row | {"H": int(row["H"]), "batch": int(row["batch"])} for row in read(out / f"{name}.csv")]
+    with whole(out / f"{name}.png") as file:
+        draw(rows, file)
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:
@@ -138,7 +146,8 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
                 if axes is line[-1]:
                     label_right(axes, ends, [f"H {H}" for H in hidden], colors)
                 what = "LSTM, token by token" if work == "lstm tokens" else "one product"
-                axes.set_title(f"{'Overlay (CSR)' if matrix == 'overlay' else 'Doped'}: {what}, batch {batch}")
+                storage = f"in CSR below {100 * CSR_BELOW:g} % alive, else dense" if work == "lstm tokens" else "in CSR"
+                axes.set_title(f"{'Overlay' if matrix == 'overlay' else 'Doped'}, {storage}\n{what}, batch {batch}")
             line[0].set_ylabel("speed-up over dense")
         ticks = densities[:: 2 if len(densities) > 4 else 1]
         for axes in grid[-1]:

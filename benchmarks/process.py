@@ -13,10 +13,14 @@ from typing import Any
 
 from refdope.workers import THREADS
 
+# what would have threads wait otherwise than their library does by itself
+WAITING = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT")
+
 
 def pinned(threads: int) -> dict[str, str]:
-    """Return the environment of a process of so many threads, which do not spin while they wait."""
-    return os.environ | dict.fromkeys(THREADS, str(threads)) | {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+    """Return the environment of a process of so many threads; how they wait is left to each library's default."""
+    kept = {name: value for name, value in os.environ.items() if name not in WAITING}
+    return kept | dict.fromkeys(THREADS, str(threads))
 
 
 def alone(name: str, threads: int = 1, **settings: Any) -> Any:

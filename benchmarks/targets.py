@@ -26,7 +26,7 @@ def _tokens(H: int) -> Work:
 
 
 TARGETS = [
-    *(Target(_step(H, 2), "ours, dense", "PyTorch", x) for H, x in ((650, 1.2), (1500, 1.0), (200, 0.8), (256, 0.8))),
+    *(Target(_step(H, 2), "ours, dense", "PyTorch", x) for H, x in ((650, None), (1500, 1.0), (200, 0.8), (256, 0.8))),
     *(Target(_step(H, 1), "ours, dense", "PyTorch", x) for H, x in ((650, 0.9), (1500, 0.9), (200, None), (256, None))),
     Target(_step(256, 1, "float64"), "ours, dense", "numpy-ml", 1.5),
     Target(_step(256, 1, "float64"), "ours, dense", "autograd", 2.0),

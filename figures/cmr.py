@@ -70,7 +70,7 @@ def main() -> None:
             }.items():
                 dots(right, len(names), less(cmr.test(variant), without), color=COLORS[color], marker=marker)
                 names.append(f"{rows} {what}")
-        right.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+        right.set(yticks=range(len(names)), yticklabels=names, ylim=(max(len(names), 1) - 0.5, -0.5))
         right.set(xlabel="test bits a character, less those without CMR", title="For how long, and a mask of what")
         left.axhline(0, color="0.6", linewidth=0.8)
         right.axvline(0, color="0.6", linewidth=0.8)

@@ -21,8 +21,10 @@ COLORS = {"black": "#000000", "orange": "#E69F00", "green": "#009E73", "blue": "
 BITS = 1 / math.log(2)  # a nat
 SEEDS = (
     "Bits a character on the test text, mean ± standard deviation over seeds; differences are seed by seed, and in"
-    " brackets stands how many seeds have the sign of the mean."
+    " brackets stands how many seeds have the sign of the mean. Bold: the mean exceeds 2.5 times its ±, so that it"
+    " differs from 0 (95 %, three seeds or more)."
 )
+CLEAR = 2.5  # of three seeds a mean differs from 0 (95 %) beyond 4.30 / √3 = 2.48 standard deviations
 
 
 def folder() -> Path:
@@ -37,8 +39,8 @@ class Results:
         self.name, self.folder = name, folder()
         table = self.folder / f"{name}.csv"
         if not table.is_file():
-            print(f"{name}: there is no {table}; `refdope experiment {name}` writes it", file=sys.stderr)
-            sys.exit(2)
+            print(f"{name}: skipped, there is no {table} yet; `refdope experiment {name}` writes it", file=sys.stderr)
+            sys.exit(0)
         self.runs = [row for row in _rows(table) if row["trial"] == "False"]
         self.trials = [row for row in _rows(table) if row["trial"] == "True"]
         courses = self.folder / f"{name}_courses.csv"
@@ -58,6 +60,21 @@ class Results:
     def valid(self, variant: str) -> dict[int, float]:
         """Return the last loss on the validation text, in nats a token, by seed."""
         return {seed: float(row["valid"]) for seed, row in self.of(variant).items()}
+
+    def edges(self, variant: str) -> dict[str, str]:
+        """Return the settings that a variant chose at an end of what it tried, and which end.
+
+        With two values tried, each is an end.
+        """
+        found, run = {}, next(iter(self.of(variant).values()), {})
+        trials = [row for row in self.trials if row["variant"] == variant]
+        for setting in list(run)[: list(run).index("seed")] if trials and run else []:
+            tried = {row[setting] for row in trials}
+            if setting not in ("variant", "trial", "steps") and len(tried) > 1:
+                values = sorted(map(float, tried))
+                if float(run[setting]) in (values[0], values[-1]):
+                    found[setting] = "lowest" if float(run[setting]) == values[0] else "highest"
+        return found
 
     def course(self, variant: str, column: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the steps, and one line a seed of what was measured at each: (seeds, evaluations)."""
@@ -123,13 +140,35 @@ def less(one: Mapping[int, float], other: Mapping[int, float]) -> list[float]:
     return [one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())]
 
 
+def clear(values: Sequence[float]) -> bool:
+    """Return whether the mean over three seeds or more differs from 0 by the rule of these pages."""
+    return len(values) > 2 and abs(np.mean(values)) > CLEAR * np.std(values, ddof=1)
+
+
 def difference(one: Mapping[int, float], other: Mapping[int, float], digits: int = 3) -> str:
-    """Write one less the other, seed by seed: mean ± standard deviation, and how many have the sign of the mean."""
+    """Write one less the other, seed by seed: mean ± standard deviation, and how many have the sign of the mean.
+
+    What differs from 0 is bold.
+    """
     found = less(one, other)
     if len(found) < 2:
         return spread(found, digits, "+")
     same = sum(np.sign(d) == np.sign(np.mean(found)) for d in found)
-    return f"{spread(found, digits, '+')} ({same} of {len(found)})"
+    mean = spread(found, digits, "+")
+    return f"{f'**{mean}**' if clear(found) else mean} ({same} of {len(found)})"
+
+
+def share(part: Sequence[Sequence[float]], whole: Sequence[Sequence[float]]) -> str:
+    """Write how much of a gain another one makes, each summed over settings: of all seeds, and seed by seed.
+
+    Parameters
+    ----------
+    part, whole : list of lists
+        (settings, seeds): differences, as `less` gives them.
+    """
+    of, in_all = np.array(part), np.array(whole)
+    by_seed = sorted(of.sum(0) / in_all.sum(0))
+    return f"{of.sum() / in_all.sum():.0%} (by seed {by_seed[0]:.0%} to {by_seed[-1]:.0%})"
 
 
 def figure(width: float, height: float) -> Any:

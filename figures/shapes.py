@@ -84,7 +84,7 @@ def main() -> None:
             values = less(*(shapes.test(variant) for variant in PAIRS[name]))
             dots(right, y, values, color=COLORS["blue" if "doped" in name else "green"], marker="o")
         right.axvline(0, color="0.6", linewidth=0.8)
-        right.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+        right.set(yticks=range(len(names)), yticklabels=names, ylim=(max(len(names), 1) - 0.5, -0.5))
         right.set(xlabel="test bits a character (below 0 the first is better)")
         right.set_title("What the matrices are made of")
         shapes.draw("shapes", picture)

@@ -12,11 +12,11 @@ from scipy.sparse import csr_array
 import benchmarks
 from benchmarks import crossover, memory, roofline, share
 from benchmarks.__main__ import COMMANDS, main
-from benchmarks.comparison import distance
+from benchmarks.comparison import distance, merged
 from benchmarks.contenders import MAKERS
 from benchmarks.pictures import spread
 from benchmarks.process import pinned
-from benchmarks.results import publish
+from benchmarks.results import publish, read
 from benchmarks.roofline import Level
 from benchmarks.targets import TARGETS, Target, table
 from benchmarks.works import FULL, QUICK, Work, text
@@ -89,6 +89,34 @@ def test_results_are_written_for_programs_and_for_readers(tmp_path, capsys):
 def test_threads_are_pinned():
     environment = pinned(2)
     assert environment["OPENBLAS_NUM_THREADS"] == environment["OMP_NUM_THREADS"] == "2"
+
+
+def test_how_threads_wait_is_left_to_each_library(monkeypatch):
+    for name in ("OMP_WAIT_POLICY", "KMP_BLOCKTIME"):
+        monkeypatch.setenv(name, "0")
+        assert name not in pinned(2)
+
+
+def test_works_measured_again_take_their_places_and_say_on_which_machine(tmp_path, capsys):
+    def some(work, cpu, ms):
+        return [{"work": work, "contender": name, "ms": ms, "cpu": cpu} for name in ("ours", "peer")]
+
+    old = some("a", "old", "1") + some("b", "old", "1") + some("c", "old", "1")
+    rows = merged(old, some("b", "new", "2"), ["a", "b", "c"])
+    assert [(row["work"], row["contender"], row["ms"]) for row in rows] == [
+        (work, name, "2" if work == "b" else "1") for work in "abc" for name in ("ours", "peer")
+    ]
+    publish(tmp_path, "x", rows)
+    assert [row["cpu"] for row in read(tmp_path / "x.csv")] == ["old", "old", "new", "new", "old", "old"]
+    lines = (tmp_path / "x.md").read_text().splitlines()
+    assert [line.split()[1:4] for line in lines[2:4]] == [["1", "|", "old"], ["2", "|", "new"]]
+    assert [line.split()[1] for line in lines[7:]] == ["1", "1", "2", "2", "1", "1"]
+    capsys.readouterr()
+
+
+def test_nothing_is_measured_that_has_no_table_to_merge_into(tmp_path, capsys):
+    assert main(["--quick", "--merge", "--only", "lstm step", "--out", str(tmp_path)]) == 2
+    assert "quick.csv, which is not there" in capsys.readouterr().err
 
 
 def test_results_that_are_not_the_same_are_far_apart():

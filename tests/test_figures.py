@@ -92,5 +92,54 @@ def test_data_that_are_not_there_are_told(results, capsys):
     module, _ = results
     with pytest.raises(SystemExit) as stopped:
         module.Results("nothing")
-    assert stopped.value.code == 2
-    assert "`refdope experiment nothing` writes it" in capsys.readouterr().err
+    assert stopped.value.code == 0
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("nothing: skipped")
+    assert "`refdope experiment nothing` writes it" in told
+
+
+def test_a_mean_is_clear_beyond_two_and_a_half_of_its_deviations(results):
+    module, _ = results
+    assert module.clear([1.0, 1.4, 1.8])  # 1.4 ± 0.4
+    assert not module.clear([0.55, 0.95, 1.35])  # 0.95 ± 0.4
+    assert module.clear([-1.0, -1.4, -1.8])
+    assert not module.clear([1.0, 1.0001])  # of two seeds nothing is
+    assert module.difference({0: 2.0, 1: 2.4, 2: 2.8}, dict.fromkeys(range(3), 1.0)).startswith("**+1.400 ± 0.400**")
+
+
+def test_a_setting_at_an_end_of_what_was_tried_is_named(results, tmp_path):
+    module, _ = results
+    rows = [
+        {"variant": v, "trial": trial, "lr": lr, "ramp_end": 0.5, "seed": 0, "test_in_unit": 1}
+        for v, tried, chosen in (("low", (1.0, 2.0, 10.0), 1.0), ("in", (1.0, 2.0, 10.0), 2.0), ("none", (), 3.0))
+        for trial, lr in [*((True, lr) for lr in tried), (False, chosen)]
+    ]
+    with (tmp_path / "two.csv").open("w", newline="") as file:
+        lines = csv.DictWriter(file, rows[0])
+        lines.writeheader()
+        lines.writerows(rows)
+    two = module.Results("two")
+    assert two.edges("low") == {"lr": "lowest"}
+    assert two.edges("in") == two.edges("none") == two.edges("nothing") == {}
+
+
+@pytest.mark.parametrize("name", ["ptb", "cma", "cmr", "compression", "shapes", "novel"])
+def test_what_is_not_there_yet_or_only_begun_is_no_failure(name, tmp_path):
+    run = [sys.executable, FIGURES / f"{name}.py", tmp_path]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
+    of = FIGURES / f"{name}.csv" if (FIGURES / f"{name}.csv").exists() else FIGURES / "ptb.csv"
+    with of.open(newline="") as file:
+        lines = csv.DictReader(file)
+        rows = [row for row in lines if row["trial"] == "False"][:2]
+    for data, kept in ((of, len(rows)), (of.with_name(f"{of.stem}_courses.csv"), 0)):
+        with data.open(newline="") as file:
+            lines = csv.DictReader(file)
+            first = rows if kept else [row for row in lines if row["variant"] == rows[0]["variant"]]
+        with (tmp_path / f"{name}{'' if kept else '_courses'}.csv").open("w", newline="") as file:
+            some = csv.DictWriter(file, first[0])
+            some.writeheader()
+            some.writerows(first)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -163,6 +163,41 @@ def test_what_the_experiments_say_is_quoted_from_their_tables(page):
     assert [number for number in quoted if number not in tables] == []
 
 
+def test_every_rate_on_ptb_is_marked_as_a_bound_where_it_ends_its_grid():
+    with (ROOT / "figures" / "ptb.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    shown = (ROOT / "figures" / "ptb.md").read_text()
+    for run in (row for row in rows if row["trial"] == "False"):
+        tried = [float(row["lr"]) for row in rows if (row["variant"], row["trial"]) == (run["variant"], "True")]
+        line = re.search(rf"^\| {re.escape(run['variant'])} +\|(.*)$", shown, re.MULTILINE)[1]
+        end = {min(tried): "lr lowest", max(tried): "lr highest"}.get(float(run["lr"]))
+        assert (end in line and "≤" in line) if end else "lr " not in line
+
+
+def test_shares_of_cmrs_gain_are_those_of_the_tables():
+    tables = [(ROOT / "figures" / f"{name}.md").read_text() for name in ("cma", "compression")]
+    one, other = (re.search(r"a pruned matrix gains (\d+)% ", table)[1] for table in tables)
+    for page in ("README.md", "figures/README.md", "docs/evidence.md"):
+        text = (ROOT / page).read_text()
+        assert f"{one} %" in text
+        assert f"{other} %" in text
+    notebooks = [*(ROOT / "tutorials").glob("[56]_*.ipynb"), *(ROOT / "tutorials" / "labs").glob("*/d_cmr.ipynb")]
+    assert len(notebooks) == 5
+    for notebook in notebooks:
+        assert f"{one} % of" in notebook.read_text()
+        assert f"({other} % with 120 units)" in notebook.read_text()
+
+
+def test_what_is_called_clear_is_so_by_the_rule():
+    tables = "".join((ROOT / "figures" / f"{name}.md").read_text() for name in ("cma", "compression"))
+    text = (ROOT / "docs" / "evidence.md").read_text()
+    bold = re.findall(r"\*\*([+-]\d\.\d+ ± \d\.\d+)\*\*", text)
+    assert len(bold) == 4
+    assert all(f"**{number}**" in tables for number in bold)
+    for plain in ("-0.015 ± 0.013", "-0.024 ± 0.010", "-0.030 ± 0.013", "-0.010 ± 0.009", "+0.012 ± 0.010"):
+        assert f"**{plain}**" not in tables
+
+
 def test_the_verdicts_lead_to_their_details():
     details = (ROOT / "docs" / "evidence.md").read_text()
     titles = re.findall(r"^## (.*)$", details, re.MULTILINE)

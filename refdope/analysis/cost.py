@@ -102,4 +102,4 @@ def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
 
 def _number(cell: str) -> bool:
     """Whether a cell is a number, with or without a unit, or says that there is none."""
-    return not cell.strip(" -–—") or cell.lstrip("+-−~≤")[:1].isdigit()
+    return not cell.strip(" -–—") or cell.lstrip("*+-−~≤")[:1].isdigit()

@@ -13,6 +13,7 @@ from refdope.units import in_unit, unit
 ABOUT = ("measure a trained model on a test text",)
 EXAMPLES = """\
   refdope evaluate runs/a                         on the test text it was trained with
+  refdope evaluate runs/a --part valid            on all of its validation text
   refdope evaluate runs/a --data other.txt        on the test part of another text
 """
 
@@ -21,6 +22,7 @@ def options(evaluate: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     evaluate.add_argument("run", type=Path, help="run folder")
     evaluate.add_argument("--data", metavar="PATH", help="another text (default: that of the run)")
+    evaluate.add_argument("--part", choices=("test", "valid"), default="test", help="of the text (default: test)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -30,8 +32,8 @@ def run(args: argparse.Namespace) -> None:
     corpus = load(args.data or trained.config.data or None)
     if not args.data:
         trained.check(corpus)
-    tokens = trained.vocabulary.encode(tokenize(corpus.test, level, corpus.spaced))
+    tokens = trained.vocabulary.encode(tokenize(getattr(corpus, args.part), level, corpus.spaced))
     loss = evaluate(trained.model, evaluation_batches(tokens))
     unknown = np.mean(tokens == 0)
     told = f"{in_unit(loss, level):.4f} {unit(level)}"
-    print(f"{corpus}\n{told} on {len(tokens):,} test tokens, {unknown:.1%} of them unknown")
+    print(f"{corpus}\n{told} on {len(tokens):,} {args.part} tokens, {unknown:.1%} of them unknown")

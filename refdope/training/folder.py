@@ -17,7 +17,7 @@ import json
 import platform
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -54,6 +54,8 @@ def start(path: Path, config: Config) -> bool:
         raise FileExistsError(f"{path} is there already: go on with `refdope train --resume {path}`, or name another")
     text = read_text(config)
     experiment = Experiment(config, text)
+    if told := out_of_reach(config):
+        print(f"{path}: {told}", file=sys.stderr)
     path.mkdir(parents=True, exist_ok=True)
     with locked(path):
         with whole(path / "config.toml") as file:  # first: from here on the run can be resumed
@@ -188,6 +190,26 @@ def read_config(path: Path) -> Config:
     if not (path / "config.toml").is_file():
         raise FileNotFoundError(f"there is no run in {path}: it has no config.toml")
     return Config.from_dict(read_toml(path / "config.toml"), str(path / "config.toml"))
+
+
+def out_of_reach(config: Config) -> str:
+    """Say in one line what a structure without an overlay took where it cannot reach the factor asked; else nothing.
+
+    Its next size up is the first that a lower factor brings, in steps of 1 %. An overlay fills any budget.
+    """
+    if config.overlay or config.structure == "dense":
+        return ""
+
+    def reached(factor: float) -> float:
+        return cost(replace(config, factor=factor).model(1)).lstm_factor
+
+    took = reached(config.factor)
+    if took < 1.02 * config.factor:
+        return ""
+    lower = (config.factor / 1.01**k for k in range(1, 1000) if config.factor / 1.01**k >= 1)
+    before = next((f"{r:.1f}x" for factor in lower if (r := reached(factor)) < took), "the dense matrix")
+    kind = {"kronecker": "Kronecker product", "lmf": "LMF", "hmd": "HMD"}.get(config.structure, config.structure)
+    return f"asked for {config.factor:g}x; the next {kind} is {took:.1f}x, the one before {before}"
 
 
 def read_text(config: Config) -> Text:

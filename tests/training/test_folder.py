@@ -19,7 +19,7 @@ from refdope.cli import main
 from refdope.training import checkpoint
 from refdope.training.config import Config
 from refdope.training.experiment import Experiment
-from refdope.training.folder import checkpoints, read_config, read_text
+from refdope.training.folder import checkpoints, out_of_reach, read_config, read_text
 from tests.training.experiments import TEXT
 from tests.training.runs import SMALL, content, flags, same_run
 
@@ -53,6 +53,33 @@ def test_a_run_leaves_all_that_it_says(text, tmp_path, capsys):
     assert "constants.layers.0.Wx.indptr" in arrays
     assert main(["train", "--resume", str(run)]) == 0
     assert "has ended already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            {"structure": "kronecker", "hidden": 128},
+            "asked for 20x; the next Kronecker product is 31.5x, the one before 15.9x",
+        ),
+        ({"structure": "hmd", "hidden": 128}, "asked for 20x; the next HMD is 21.4x, the one before 18.4x"),
+        ({"structure": "kronecker", "hidden": 100, "factor": 19.8}, ""),  # (400, 100): a product of 2,020 numbers
+        ({"structure": "kronecker", "hidden": 7, "factor": 1.5}, "asked for 1.5x; the next Kronecker product is 2.0x"),
+        ({"structure": "kronecker", "hidden": 128, "overlay": True}, ""),  # an overlay fills the budget
+        ({"structure": "dense"}, ""),
+    ],
+)
+def test_a_factor_out_of_reach_is_told_with_what_was_taken(settings, told):
+    found = out_of_reach(Config.from_dict({"overlay": False} | settings, "test"))
+    assert found.startswith(told) if told else found == ""
+
+
+def test_training_says_that_its_factor_is_out_of_reach(text, tmp_path, capsys):
+    of = {"hidden": 7, "layers": 1, "factor": 1.5, "cmr": 0.0}
+    assert main(["train", str(tmp_path / "a"), *flags(text, **of), "--no-overlay"]) == 0
+    assert "a: asked for 1.5x; the next Kronecker product is 2.0x, the one before the dense matrix\n" in (
+        capsys.readouterr().err
+    )
 
 
 def test_the_toml_of_a_run_repeats_it(text, tmp_path):
