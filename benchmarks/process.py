@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from refdope.workers import THREADS
+from refdope.experiments.workers import THREADS
 
 # what would have threads wait otherwise than their library does by itself
 WAITING = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT")

@@ -30,10 +30,10 @@ from refdope.files import whole, write_csv
 from refdope.models import LanguageModel
 from refdope.structures import Doped
 from refdope.training import evaluate, evaluation_batches
-from refdope.training.config import Config
-from refdope.training.experiment import Experiment
+from refdope.runs.config import Config
+from refdope.runs.run import Experiment
 from refdope.units import brief_unit, in_unit
-from refdope.workers import bar_line, workers
+from refdope.experiments.workers import bar_line, workers
 
 # two minutes on two cores; the CMR schedule was chosen on the test text of seed 0, as the README tells
 DEMO = Config(

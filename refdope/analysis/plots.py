@@ -160,9 +160,9 @@ PANELS = {
 
 def report_figure(runs: Sequence[Path], file: IO[bytes]) -> None:
     """Draw runs side by side from their folders: loss against updates, time and sparsity, and what their parts do."""
-    from refdope.analysis.report import read_csv
-    from refdope.training import times
-    from refdope.training.folder import read_config
+    from refdope.runs.report import read_csv
+    from refdope.runs import times
+    from refdope.runs.folder import read_config
 
     with mpl.rc_context(RC):
         figure: Any = Figure(figsize=(12, 9), layout="constrained")

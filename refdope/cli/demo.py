@@ -6,7 +6,7 @@ from pathlib import Path
 
 from refdope import analysis, data, demo
 from refdope.structures import STRUCTURES, Dense
-from refdope.training.config import Config
+from refdope.runs.config import Config
 
 ABOUT = ("train one language model five ways, compressed equally, and compare",)
 EXAMPLES = """\

@@ -7,7 +7,7 @@ import numpy as np
 
 from refdope.data import load, tokenize
 from refdope.training import evaluate, evaluation_batches
-from refdope.training.trained import read_model
+from refdope.runs.trained import read_model
 from refdope.units import in_unit, unit
 
 ABOUT = ("measure a trained model on a test text",)

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from refdope.training import study
-from refdope.training.conduct import conduct
-from refdope.training.config import PRESETS
-from refdope.workers import dask, workers
+from refdope.experiments import experiment as study
+from refdope.experiments.conduct import conduct
+from refdope.runs.config import PRESETS
+from refdope.experiments.workers import dask, workers
 
 ABOUT = (
     "run every training run that an experiment file lists, and write a table of them",

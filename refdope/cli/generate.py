@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from refdope.data import tokenize
-from refdope.training.trained import read_model
+from refdope.runs.trained import read_model
 
 ABOUT = ("let a trained model write",)
 EXAMPLES = """\

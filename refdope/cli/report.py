@@ -5,7 +5,7 @@ from pathlib import Path
 
 from refdope.analysis import by_matrix, markdown, report
 from refdope.files import csv_text, whole
-from refdope.training.trained import read_model
+from refdope.runs.trained import read_model
 
 ABOUT = ("lay runs side by side: what they are, what they reached, what they cost",)
 EXAMPLES = """\

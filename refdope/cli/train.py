@@ -1,4 +1,4 @@
-"""`refdope train`: a run folder; a flag for every setting of `refdope.training.config.Config`."""
+"""`refdope train`: a run folder; a flag for every setting of `refdope.runs.config.Config`."""
 
 import argparse
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from refdope.memory import keep_memory
-from refdope.training import folder
-from refdope.training.config import PRESETS, Config, read_toml
+from refdope.runs import folder
+from refdope.runs.config import PRESETS, Config, read_toml
 
 ABOUT = ("train a language model in a run folder that can be resumed at any moment",)
 EXAMPLES = """\

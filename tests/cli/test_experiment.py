@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from tests.training.experiments import FILE, TEXT
+from tests.experiments.small import FILE, TEXT
 
 
 def test_an_interrupt_says_where_what_is_done_is_and_leaves_checkpoints_to_go_on_from(tmp_path):

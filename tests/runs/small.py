@@ -4,8 +4,8 @@ from pathlib import Path
 
 from numpy.testing import assert_array_equal
 
-from refdope.training import checkpoint
-from refdope.training.folder import read_config
+from refdope.runs import checkpoint
+from refdope.runs.folder import read_config
 
 SMALL = {
     "hidden": 8, "layers": 2, "factor": 2.0, "cmr": 0.2, "dropout": 0.2, "unroll": 5, "batch": 4, "steps": 40,

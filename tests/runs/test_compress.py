@@ -8,9 +8,9 @@ from refdope.cli import main
 from refdope.layers import LSTM
 from refdope.structures import HMD, LMF, Kronecker, Overlay
 from refdope.structures.base import Structure
-from refdope.training.compress import compress_layers
-from refdope.training.trained import read_model
-from tests.training.experiments import TEXT
+from refdope.runs.compress import compress_layers
+from refdope.runs.trained import read_model
+from tests.experiments.small import TEXT
 
 
 @pytest.fixture(scope="module")

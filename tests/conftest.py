@@ -3,9 +3,9 @@ import shutil
 import pytest
 
 from refdope.cli import main
-from refdope.training import study
-from tests.training.experiments import FILE, TEXT
-from tests.training.runs import flags
+from refdope.experiments import experiment as study
+from tests.experiments.small import FILE, TEXT
+from tests.runs.small import flags
 
 
 @pytest.fixture

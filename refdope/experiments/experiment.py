@@ -14,8 +14,8 @@ An experiment is a TOML file:
     control = true                  it is begun after all seeds of those that are none
 
 First every variant tries the grid on short runs of seed 0, and keeps the settings of the lowest validation loss; a
-setting that the variant names itself is not tried. Then come the runs proper, seed by seed: `refdope.training.conduct`
-brings them to their end, `refdope.training.table` keeps what came out.
+setting that the variant names itself is not tried. Then come the runs proper, seed by seed: `refdope.experiments.conduct`
+brings them to their end, `refdope.experiments.table` keeps what came out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from refdope.training.config import PRESETS, Config, read_toml
+from refdope.runs.config import PRESETS, Config, read_toml
 
 
 @dataclass(frozen=True)

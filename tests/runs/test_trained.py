@@ -9,11 +9,11 @@ from numpy.testing import assert_array_equal
 
 from refdope.cli import main
 from refdope.data import Vocabulary
-from refdope.training import checkpoint
-from refdope.training.folder import checkpoints, read_config
-from refdope.training.trained import read_model
-from tests.training.experiments import TEXT
-from tests.training.runs import flags
+from refdope.runs import checkpoint
+from refdope.runs.folder import checkpoints, read_config
+from refdope.runs.trained import read_model
+from tests.experiments.small import TEXT
+from tests.runs.small import flags
 
 
 def test_evaluate_gives_what_the_run_found(runs, capsys):

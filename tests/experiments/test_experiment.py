@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from refdope.cli import main
-from refdope.training import study
-from tests.training.experiments import FILE
+from refdope.experiments import experiment as study
+from tests.experiments.small import FILE
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ from refdope.analysis.cost import cost
 from refdope.data import Text, load
 from refdope.files import whole, write_csv
 from refdope.models import LanguageModel
-from refdope.training import checkpoint, times
-from refdope.training.config import Config, read_toml
-from refdope.training.experiment import Experiment
-from refdope.training.process import interruptible, locked
+from refdope.runs import checkpoint, times
+from refdope.runs.config import Config, read_toml
+from refdope.runs.run import Experiment
+from refdope.runs.process import interruptible, locked
 from refdope.training.trainer import evaluate, evaluation_batches
 from refdope.units import in_unit, unit
 

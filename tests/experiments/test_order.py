@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from refdope.training import conduct
-from tests.training.experiments import Here
+from refdope.experiments import conduct
+from tests.experiments.small import Here
 
 
 def names(ran):

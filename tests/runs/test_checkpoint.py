@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from refdope.training import checkpoint
+from refdope.runs import checkpoint
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b.c": np.array([True, False]), "n": np.zeros((0, 4), np.float32)}
 RECORD = {"step": 3, "rng": {"state": 2**127 + 1}, "course": [{"x": 0.1, "y": float("nan")}], "text": "ü\n"}

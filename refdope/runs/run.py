@@ -10,7 +10,7 @@ from refdope.arrays import Array, Params, join, part
 from refdope.data.batches import Batches
 from refdope.data.text import Text
 from refdope.training.annealing import Annealer
-from refdope.training.config import Config
+from refdope.runs.config import Config
 from refdope.training.trainer import Trainer, evaluate, evaluation_batches
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from refdope import Dense, Doped, Overlay
 from refdope.training import SGD, Adam
-from refdope.training.config import PRESETS, Config, read_toml
+from refdope.runs.config import PRESETS, Config, read_toml
 
 
 def test_toml_repeats_the_config(tmp_path):

@@ -7,8 +7,8 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
-from refdope.training import times
-from refdope.training.folder import read_config
+from refdope.runs import times
+from refdope.runs.folder import read_config
 from refdope.units import brief_unit, in_unit
 
 

@@ -1,7 +1,7 @@
 """The log of how long a run has trained."""
 
-from refdope.training import times
-from refdope.training.times import Time
+from refdope.runs import times
+from refdope.runs.times import Time
 
 
 def test_what_is_appended_is_read(tmp_path):

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from refdope.files import write_csv
-from refdope.training import folder, times
-from refdope.training.config import Config
-from refdope.training.study import Run
+from refdope.runs import folder, times
+from refdope.runs.config import Config
+from refdope.experiments.experiment import Run
 
 Row = dict[str, Any]
 SETTINGS = {f.name: f.default for f in fields(Config) if f.name != "data"}  # a path on one machine; the hash tells

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
-from refdope.training.study import Run, Study, Variant, proper, trials
-from refdope.training.table import Table
+from refdope.experiments.experiment import Run, Study, Variant, proper, trials
+from refdope.experiments.table import Table
 
 
 class Order:

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from refdope.cli import main
-from refdope.training import conduct, folder, study
-from refdope.training.config import Config
-from refdope.workers import workers
-from tests.training.experiments import FILE, Here, rows
+from refdope.experiments import conduct, experiment as study
+from refdope.runs import folder
+from refdope.runs.config import Config
+from refdope.experiments.workers import workers
+from tests.experiments.small import FILE, Here, rows
 
 
 def test_trials_choose_what_the_runs_proper_use(small):

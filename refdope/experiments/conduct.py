@@ -1,7 +1,7 @@
 """What brings the runs of a study to their end, side by side, wherever they stand.
 
-Each is a run folder (`refdope.training.folder`): it can be killed at any moment. What has ended, by its folder or by
-the experiment's table (`refdope.training.table`), is not run again.
+Each is a run folder (`refdope.runs.folder`): it can be killed at any moment. What has ended, by its folder or by
+the experiment's table (`refdope.experiments.table`), is not run again.
 """
 
 import os
@@ -18,11 +18,11 @@ from tqdm import tqdm
 from refdope.data import Text, load
 from refdope.data.batches import Batches
 from refdope.data.vocabulary import Level
-from refdope.training import folder, times
-from refdope.training.config import Config
-from refdope.training.order import Order
-from refdope.training.study import Run, Study, proper, trials
-from refdope.training.table import Table
+from refdope.runs import folder, times
+from refdope.runs.config import Config
+from refdope.experiments.order import Order
+from refdope.experiments.experiment import Run, Study, proper, trials
+from refdope.experiments.table import Table
 
 
 def conduct(study: Study, out: Path, table: Path, executor: Executor, at_once: int | None = None) -> list[str]:

@@ -16,12 +16,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from refdope.cli import main
-from refdope.training import checkpoint
-from refdope.training.config import Config
-from refdope.training.experiment import Experiment
-from refdope.training.folder import checkpoints, out_of_reach, read_config, read_text
-from tests.training.experiments import TEXT
-from tests.training.runs import SMALL, content, flags, same_run
+from refdope.runs import checkpoint
+from refdope.runs.config import Config
+from refdope.runs.run import Experiment
+from refdope.runs.folder import checkpoints, out_of_reach, read_config, read_text
+from tests.experiments.small import TEXT
+from tests.runs.small import SMALL, content, flags, same_run
 
 
 def test_a_run_leaves_all_that_it_says(text, tmp_path, capsys):

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from refdope.files import write_csv
-from refdope.training import conduct
-from tests.training.experiments import Here, rows
+from refdope.experiments import conduct
+from tests.experiments.small import Here, rows
 
 
 def test_the_course_of_every_run_proper_is_kept(small):

@@ -19,11 +19,11 @@ from refdope.files import whole, write_csv
 from refdope.layers import Recurrent
 from refdope.models import LanguageModel
 from refdope.structures import Recipe, Structure
-from refdope.training import checkpoint
-from refdope.training.folder import read_text, result, write_json
+from refdope.runs import checkpoint
+from refdope.runs.folder import read_text, result, write_json
 from refdope.training.optimizers import Adam, LinearDecay
-from refdope.training.process import locked
-from refdope.training.trained import read_model
+from refdope.runs.process import locked
+from refdope.runs.trained import read_model
 from refdope.training.trainer import Trainer, evaluate, evaluation_batches
 
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from refdope.data import Corpus, Text, Vocabulary
 from refdope.models import LanguageModel
-from refdope.training import checkpoint
-from refdope.training.config import Config
-from refdope.training.experiment import restored
-from refdope.training.folder import checkpoints, read_config
+from refdope.runs import checkpoint
+from refdope.runs.config import Config
+from refdope.runs.run import restored
+from refdope.runs.folder import checkpoints, read_config
 
 
 class Trained(NamedTuple):
