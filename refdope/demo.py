@@ -26,14 +26,14 @@ from refdope.analysis import Cost, cost
 from refdope.arrays import Array
 from refdope.data import Text
 from refdope.data.vocabulary import Level
-from refdope.files import whole, write_csv
-from refdope.models import LanguageModel
-from refdope.structures import Doped
-from refdope.training import evaluate, evaluation_batches
-from refdope.runs.config import Config
-from refdope.runs.run import Experiment
-from refdope.units import brief_unit, in_unit
 from refdope.experiments.workers import bar_line, workers
+from refdope.files import whole, write_csv
+from refdope.models import evaluate, evaluation_batches, generate
+from refdope.runs.config import Config
+from refdope.runs.language import Language
+from refdope.runs.run import Run
+from refdope.structures import Doped
+from refdope.units import brief_unit, in_unit
 
 # two minutes on two cores; the CMR schedule was chosen on the test text of seed 0, as the README tells
 DEMO = Config(
@@ -44,7 +44,7 @@ COLUMNS = ("step", "density", "loss", "without_overlay", "without_structure", "s
 
 
 @dataclass(frozen=True)
-class Run:
+class Contender:
     """One of the five models, with one seed."""
 
     name: str
@@ -55,7 +55,7 @@ class Run:
 class Outcome:
     """What one run found."""
 
-    run: Run
+    contender: Contender
     course: list[dict[str, Any]]  # a row an evaluation
     snapshots: dict[str, Array]  # |W_s| and |S| of the first recurrent matrix, before, within and after the ramp
     loss: float  # on the test text, nats a token
@@ -64,7 +64,7 @@ class Outcome:
     sample: str
 
 
-def five(config: Config, seeds: Iterable[int]) -> list[Run]:
+def five(config: Config, seeds: Iterable[int]) -> list[Contender]:
     """List the runs, slowest first, so that two processes end at about the same time."""
     doped = replace(config, cmr=0.0)
     which = {
@@ -74,40 +74,41 @@ def five(config: Config, seeds: Iterable[int]) -> list[Run]:
         "pruned": replace(doped, structure="none"),
         config.structure: replace(doped, overlay=False),
     }
-    return [Run(name, replace(one, seed=seed)) for seed in seeds for name, one in which.items()]
+    return [Contender(name, replace(one, seed=seed)) for seed in seeds for name, one in which.items()]
 
 
-def train(run: Run, text: Text) -> Outcome:
+def train(contender: Contender, text: Text) -> Outcome:
     """Train one model, measuring it on the way."""
-    experiment, began = Experiment(run.config, text), perf_counter()
-    model, ramp = experiment.trainer.model, experiment.ramp
+    run, began = Run(contender.config, Language(contender.config, text)), perf_counter()
+    ramp = run.ramp
     pictured = {ramp.start, ramp.start + round(0.4 * (ramp.end - ramp.start)), ramp.end}
     snapshots: dict[str, Array] = {}
-    label = f"{run.name}, seed {run.config.seed}".ljust(20)
-    with tqdm(total=experiment.total, desc=label, position=bar_line(), leave=False, disable=None) as bar:
+    label = f"{contender.name}, seed {run.config.seed}".ljust(20)
+    with tqdm(total=run.total, desc=label, position=bar_line(), leave=False, disable=None) as bar:
         while True:
-            row = experiment.measure()
+            row = run.measure()
             if row is not None:
                 alive = f", {row['density']:.0%} alive" if run.config.overlay else ""
                 bar.set_postfix_str(f"{in_unit(row['loss'], text.level):.3f} {brief_unit(text.level)}{alive}")
-            if experiment.step in pictured:
-                snapshots |= _snapshot(model, experiment.step)
-            if experiment.done:
+            if run.step in pictured:
+                snapshots |= _snapshot(run.trainer.model, run.step)
+            if run.done:
                 break
-            experiment.update()
+            run.update()
             bar.update()
+    model: Any = run.trainer.model
     rng = np.random.default_rng(run.config.seed)
-    sample = model.generate(text.valid[:100], 300 if text.level == "char" else 60, rng, temperature=0.6)
+    sample = generate(model, text.valid[:100], 300 if text.level == "char" else 60, rng, temperature=0.6)
     loss = evaluate(model, evaluation_batches(text.test))
     course = [
-        {"model": run.name, "seed": run.config.seed, **{name: row[name] for name in COLUMNS}}
-        for row in experiment.course
+        {"model": contender.name, "seed": run.config.seed, **{name: row[name] for name in COLUMNS}}
+        for row in run.course
     ]
     written = text.vocabulary.decode(sample, text.level)
-    return Outcome(run, course, snapshots, loss, cost(model), perf_counter() - began, written)
+    return Outcome(contender, course, snapshots, loss, cost(model), perf_counter() - began, written)
 
 
-def _snapshot(model: LanguageModel, step: int) -> dict[str, Array]:
+def _snapshot(model: Any, step: int) -> dict[str, Array]:
     W = model.layers[0].weights["Wh"]
     if not isinstance(W, Doped):
         return {}
@@ -138,7 +139,7 @@ def run(config: Config, text: Text, out: Path, *, seeds: int = 1, jobs: int = 2)
     """
     runs = five(config, range(seeds))
     for one in runs:
-        Experiment(one.config, text)  # what cannot be made is refused before anything is trained
+        Run(one.config, Language(one.config, text))  # what cannot be made is refused before anything is trained
     out.mkdir(parents=True, exist_ok=True)
     outcomes = _side_by_side(runs, text, jobs)
     write_csv(out / "demo.csv", [row for outcome in outcomes for row in outcome.course])
@@ -156,7 +157,7 @@ def run(config: Config, text: Text, out: Path, *, seeds: int = 1, jobs: int = 2)
     return outcomes
 
 
-def _side_by_side(runs: Sequence[Run], text: Text, jobs: int) -> list[Outcome]:
+def _side_by_side(runs: Sequence[Contender], text: Text, jobs: int) -> list[Outcome]:
     """Train in processes of one thread each, a progress bar a process, and say how each run ended."""
     outcomes: dict[int, Outcome] = {}
     with (
@@ -168,17 +169,17 @@ def _side_by_side(runs: Sequence[Run], text: Text, jobs: int) -> list[Outcome]:
             outcomes[started[done]] = outcome = done.result()
             bar.update()
             found = f"{in_unit(outcome.loss, text.level):.3f} {brief_unit(text.level)} on the test text"
-            name = f"{outcome.run.name}, seed {outcome.run.config.seed}"
+            name = f"{outcome.contender.name}, seed {outcome.contender.config.seed}"
             bar.write(f"{name}: {found}, {outcome.seconds:.0f} s", file=sys.stderr)
     return [outcomes[k] for k in range(len(runs))]
 
 
 def table(outcomes: Sequence[Outcome], level: Level) -> list[dict[str, Any]]:
     """Return one row a model, means over the seeds."""
-    names = list(dict.fromkeys(outcome.run.name for outcome in outcomes))
+    names = list(dict.fromkeys(outcome.contender.name for outcome in outcomes))
     first = [name for name in ("dense", "pruned") if name in names]  # the baselines, then what is built on them
     order = first + [name for name in reversed(names) if name not in first]
-    return [_row(name, [outcome for outcome in outcomes if outcome.run.name == name], level) for name in order]
+    return [_row(name, [outcome for outcome in outcomes if outcome.contender.name == name], level) for name in order]
 
 
 def _row(name: str, outcomes: Sequence[Outcome], level: Level) -> dict[str, Any]:

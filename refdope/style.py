@@ -15,3 +15,12 @@ RC: Any = {
     "figure.dpi": 130,
     "savefig.facecolor": "white",
 }
+
+# Okabe and Ito's colours, told apart by the colour-blind; line styles tell them apart in grey
+STYLE = {
+    "dense": ("#000000", "-"),
+    "pruned": ("#E69F00", "--"),
+    "structure": ("#009E73", "-."),
+    "doped": ("#0072B2", "-"),
+    "doped + CMR": ("#D55E00", (0, (4, 1))),
+}

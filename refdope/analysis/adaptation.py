@@ -25,44 +25,43 @@ from collections.abc import Iterator
 import numpy as np
 
 from refdope.arrays import Array
-from refdope.data.batches import Batches
-from refdope.models.language_model import LanguageModel
+from refdope.models.evaluation import evaluate
+from refdope.models.protocol import Batches, Model
 from refdope.structures.doped import Doped
-from refdope.training.trainer import evaluate
 
 QUANTITIES = (
     "share", "cosine", "structure_explains", "overlay_explains", "without_overlay", "without_structure"
 )  # fmt: skip
 
 
-def doped(model: LanguageModel) -> dict[str, Doped]:
+def doped(model: Model) -> dict[str, Doped]:
     """Return the doped matrices of a model by name."""
     return {name: W for name, W in model.matrices.items() if isinstance(W, Doped)}
 
 
-def without(model: LanguageModel, what: str) -> LanguageModel:
+def without(model: Model, what: str) -> Model:
     """Return the model with one co-matrix of every doped matrix set to zero.
 
     Parameters
     ----------
-    model : LanguageModel
+    model : Model
     what : {"overlay", "structure"}
 
     Returns
     -------
-    LanguageModel
+    Model
         Arrays that stay are shared with the model.
     """
     gone = {f"{name}.{param}" for name, W in doped(model).items() for param in getattr(W, what).params}
     return model.replace({name: np.zeros_like(a) if name in gone else a for name, a in model.params.items()})
 
 
-def adaptation(model: LanguageModel, probe: Batches) -> dict[str, float]:
+def adaptation(model: Model, probe: Batches) -> dict[str, float]:
     """Measure a model on a probe text: its loss and, if it is doped, what its parts make of z and of the loss.
 
     Parameters
     ----------
-    model : LanguageModel
+    model : Model
     probe : Batches
         The losses are over all of it, the products over its first window.
 
@@ -90,12 +89,12 @@ def adaptation(model: LanguageModel, probe: Batches) -> dict[str, float]:
     }
 
 
-def parts(model: LanguageModel) -> list[tuple[Array, Array]]:
+def parts(model: Model) -> list[tuple[Array, Array]]:
     """Return copies of W_s and S of every doped matrix, dense: what `moves` compares an updated model with."""
     return [(W.structure.to_dense().copy(), W.overlay.to_dense().copy()) for W in doped(model).values()]
 
 
-def moves(before: list[tuple[Array, Array]], model: LanguageModel) -> dict[str, float]:
+def moves(before: list[tuple[Array, Array]], model: Model) -> dict[str, float]:
     """Return how far one update moved each part of W, against the norm of W; NaN where a model is not doped."""
     if not before:
         return {"structure_moves": float("nan"), "overlay_moves": float("nan")}
@@ -113,10 +112,9 @@ def _variance(z: Array) -> float:
     return float(z.reshape(-1, z.shape[-1]).var(0).sum())
 
 
-def _products(model: LanguageModel, probe: Batches) -> Iterator[tuple[Array, Array]]:
+def _products(model: Model, probe: Batches) -> Iterator[tuple[Array, Array]]:
     """Yield W_s x and S x of every doped matrix over the first window of a text."""
     _, _, cache = model.forward(*probe[0])
-    for _, passed in cache.layers:
-        for W, x in passed.products:
-            if isinstance(W, Doped):
-                yield W.structure.forward(x), W.overlay.forward(x)
+    for W, x in cache.products:
+        if isinstance(W, Doped):
+            yield W.structure.forward(x), W.overlay.forward(x)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from refdope.models.language_model import LanguageModel
+from refdope.models.protocol import Model
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Sizes of a language model.
+    """Sizes of a model.
 
     Attributes
     ----------
@@ -45,14 +45,14 @@ class Cost:
     macs: int
 
 
-def cost(model: LanguageModel) -> Cost:
+def cost(model: Model) -> Cost:
     """Return the sizes of a model as it is stored now."""
     matrices = model.matrices.values()
     entries = sum(W.shape[0] * W.shape[1] for W in matrices)
     lstm_params = sum(W.n_params for W in matrices)
     lstm_bytes = sum(W.nbytes for W in matrices)
     rest = model.n_params - lstm_params
-    itemsize = model.embedding.E.itemsize
+    itemsize = max(a.itemsize for a in model.params.values())
     return Cost(
         lstm_params,
         entries / lstm_params,
@@ -61,11 +61,11 @@ def cost(model: LanguageModel) -> Cost:
         entries * itemsize / lstm_bytes,
         lstm_params + rest,
         (entries + rest) / (lstm_params + rest),
-        sum(W.macs for W in matrices) + model.softmax.W.size,
+        model.macs,
     )
 
 
-def by_matrix(model: LanguageModel) -> list[dict[str, Any]]:
+def by_matrix(model: Model) -> list[dict[str, Any]]:
     """Return the sizes of every LSTM matrix: its shape, parameters, stored entries, bytes, multiply-adds, factor."""
     return [
         {

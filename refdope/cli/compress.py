@@ -6,9 +6,9 @@ from pathlib import Path
 from refdope import interop
 from refdope.analysis import markdown
 from refdope.arrays import join
-from refdope.structures import STRUCTURES, Recipe
 from refdope.runs.compress import compress_layers, compress_run
 from refdope.runs.folder import read_config
+from refdope.structures import STRUCTURES, Recipe
 from refdope.units import in_unit, unit
 
 ABOUT = ("give the doped LSTM nearest to a trained dense one",)

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from refdope import analysis, data, demo
-from refdope.structures import STRUCTURES, Dense
 from refdope.runs.config import Config
+from refdope.structures import STRUCTURES, Dense
 
 ABOUT = ("train one language model five ways, compressed equally, and compare",)
 EXAMPLES = """\
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     print(text, flush=True)
     outcomes = demo.run(config, text, args.out, seeds=args.seeds, jobs=args.jobs)
     for outcome in outcomes:
-        if outcome.run.config.seed == 0 and outcome.run.name in ("dense", "doped"):
-            print(f"\nwritten by the {outcome.run.name} model: {outcome.sample}")
+        if outcome.contender.config.seed == 0 and outcome.contender.name in ("dense", "doped"):
+            print(f"\nwritten by the {outcome.contender.name} model: {outcome.sample}")
     print(f"\n{analysis.markdown(demo.table(outcomes, config.level))}\n")
     print(f"in {args.out}: demo.png, demo.csv, demo_table.csv, demo_snapshots.npz, demo.json")

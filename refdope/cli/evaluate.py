@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from refdope.data import load, tokenize
-from refdope.training import evaluate, evaluation_batches
+from refdope.data import Vocabulary, load, tokenize
+from refdope.models import evaluate, evaluation_batches
 from refdope.runs.trained import read_model
 from refdope.units import in_unit, unit
 
@@ -31,8 +31,10 @@ def run(args: argparse.Namespace) -> None:
     level = trained.config.level
     corpus = load(args.data or trained.config.data or None)
     if not args.data:
-        trained.check(corpus)
-    tokens = trained.vocabulary.encode(tokenize(getattr(corpus, args.part), level, corpus.spaced))
+        trained.check(corpus.hash)
+    tokens = Vocabulary.of(trained.record["vocabulary"]).encode(
+        tokenize(getattr(corpus, args.part), level, corpus.spaced)
+    )
     loss = evaluate(trained.model, evaluation_batches(tokens))
     unknown = np.mean(tokens == 0)
     told = f"{in_unit(loss, level):.4f} {unit(level)}"

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from refdope.experiments import experiment as study
 from refdope.experiments.conduct import conduct
-from refdope.runs.config import PRESETS
+from refdope.experiments.experiment import read
 from refdope.experiments.workers import dask, workers
+from refdope.runs.config import PRESETS
 
 ABOUT = (
     "run every training run that an experiment file lists, and write a table of them",
@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--jobs must be at least 1, got {args.jobs}")
     path = Path(args.name) if args.name.endswith(".toml") else Path("experiments") / f"{args.name}.toml"
     data = {"data": str(Path(args.data).absolute())} if args.data else {}
-    read = study.read(path, args.preset, **data)
-    out, table = args.out or Path("runs") / read.name, args.table or Path("figures") / f"{read.name}.csv"
+    experiment = read(path, args.preset, **data)
+    out, table = args.out or Path("runs") / experiment.name, args.table or Path("figures") / f"{experiment.name}.csv"
     try:
         with dask(args.dask) if args.dask else workers(args.jobs) as executor:
-            failed = conduct(read, out.absolute(), table, executor, None if args.dask else args.jobs)
+            failed = conduct(experiment, out.absolute(), table, executor, None if args.dask else args.jobs)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what is done is in {table}, and the same command goes on from there") from None
     print(f"{table}: all runs that are done; their folders are in {out}")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from refdope.data import tokenize
+from refdope.data import Vocabulary, tokenize
+from refdope.models import generate
 from refdope.runs.trained import read_model
 
 ABOUT = ("let a trained model write",)
@@ -28,9 +29,9 @@ def run(args: argparse.Namespace) -> None:
     if args.length < 1:
         raise ValueError(f"--length must be at least 1, got {args.length}")
     trained = read_model(args.run)
-    level = trained.config.level
-    words = tokenize(args.prompt or "\n", level, trained.spaced)
-    tokens = trained.vocabulary.encode(words[:-1] if level == "word" and args.prompt else words)
-    written = trained.model.generate(tokens, args.length, np.random.default_rng(args.seed), args.temperature)
-    text = trained.vocabulary.decode(written, level)
+    level, vocabulary = trained.config.level, Vocabulary.of(trained.record["vocabulary"])
+    words = tokenize(args.prompt or "\n", level, trained.record["spaced"])
+    tokens = vocabulary.encode(words[:-1] if level == "word" and args.prompt else words)
+    written = generate(trained.model, tokens, args.length, np.random.default_rng(args.seed), args.temperature)
+    text = vocabulary.decode(written, level)
     print(args.prompt + (" " if level == "word" and args.prompt else "") + text)

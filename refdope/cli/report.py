@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from refdope.analysis import by_matrix, markdown, report
+from refdope.analysis import by_matrix, markdown
 from refdope.files import csv_text, whole
+from refdope.runs import report
 from refdope.runs.trained import read_model
 
 ABOUT = ("lay runs side by side: what they are, what they reached, what they cost",)
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
         print("\n".join(f"{name:<16} {value}" for name, value in found[0].items()))
         print("\n" + markdown(by_matrix(read_model(args.runs[0]).model)))
     if args.figure:
-        from refdope.analysis.plots import report_figure  # Matplotlib takes as long to load as all the rest
+        from refdope.runs.picture import report_figure  # Matplotlib takes as long to load as all the rest
 
         with whole(args.figure) as file:
             report_figure(args.runs, file)

@@ -29,7 +29,10 @@ def options(train: argparse.ArgumentParser) -> None:
     for setting in fields(Config):
         flag, choices = "--" + setting.name.replace("_", "-"), setting.metadata["choices"]
         about = f"{setting.metadata['help']} (default: {setting.default!r})".replace("%", "%%")
-        if isinstance(setting.default, bool):
+        if setting.name == "options":
+            about = "an option of the structure, such as first=50x4; may be repeated (default: its own defaults)"
+            train.add_argument("--option", dest="options", action="append", metavar="NAME=VALUE", help=about)
+        elif isinstance(setting.default, bool):
             train.add_argument(flag, dest=setting.name, action=argparse.BooleanOptionalAction, default=None, help=about)
         else:
             kind = type(setting.default)
@@ -47,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
         return _status(args.resume, lambda: folder.resume(args.resume))
     if args.run is None:
         raise ValueError("train needs a run folder, or --resume RUN")
+    if "options" in flags:
+        flags["options"] = ",".join(flags["options"])
     if flags.get("data"):
         flags["data"] = str(Path(flags["data"]).absolute())
     given = PRESETS.get(args.preset, {}) | (read_toml(args.config) if args.config else {}) | flags

@@ -1,4 +1,4 @@
-"""What brings the runs of a study to their end, side by side, wherever they stand.
+"""What brings the runs of an experiment to their end, side by side, wherever they stand.
 
 Each is a run folder (`refdope.runs.folder`): it can be killed at any moment. What has ended, by its folder or by
 the experiment's table (`refdope.experiments.table`), is not run again.
@@ -15,22 +15,23 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from refdope.data import Text, load
-from refdope.data.batches import Batches
-from refdope.data.vocabulary import Level
+from refdope.experiments.experiment import Experiment, Job, proper, trials
+from refdope.experiments.order import Order
+from refdope.experiments.table import Table
 from refdope.runs import folder, times
 from refdope.runs.config import Config
-from refdope.experiments.order import Order
-from refdope.experiments.experiment import Run, Study, proper, trials
-from refdope.experiments.table import Table
+from refdope.runs.task import Task
+from refdope.runs.tasks import task_of
 
 
-def conduct(study: Study, out: Path, table: Path, executor: Executor, at_once: int | None = None) -> list[str]:
+def conduct(
+    experiment: Experiment, out: Path, table: Path, executor: Executor, at_once: int | None = None
+) -> list[str]:
     """Run what is not done yet, the most important first, and write the table of all that is, after every run.
 
     Parameters
     ----------
-    study : Study
+    experiment : Experiment
     out : Path
         Where the run folders are; seen by all processes.
     table : Path
@@ -49,17 +50,17 @@ def conduct(study: Study, out: Path, table: Path, executor: Executor, at_once: i
     Raises
     ------
     ValueError, OSError
-        If a text cannot be had, or the table has runs of another study or text; nothing is written then.
+        If a text cannot be had, or the table has runs of another experiment or text; nothing is written then.
     """
-    supposed = [run for v in study.variants for run in (*trials(study, v), *proper(study, v, {}))]
-    total = sum(_tokens(run) for run in supposed)  # a text that cannot be had is told before anything is written
+    supposed = [run for v in experiment.variants for run in (*trials(experiment, v), *proper(experiment, v, {}))]
+    total = sum(_rows(run) for run in supposed)  # a text that cannot be had is told before anything is written
     record = Table(table, out)
-    order = Order(study, record)
-    record.check(order.known(), lambda run: _text(run).hash)
+    order = Order(experiment, record)
+    record.check(order.known(), lambda run: _task(run).hash)
     for folder_ in (out, table.parent):
         folder_.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
-    waiting: dict[Run, Future[bool]] = {}
+    waiting: dict[Job, Future[bool]] = {}
     with tqdm(total=total, unit=" tokens", unit_scale=True, smoothing=0.02, disable=None) as bar:
         bar.n = bar.last_print_n = bar.initial = _read(order.known(), record)  # not of this session's speed
         while True:
@@ -106,28 +107,32 @@ def work(path: Path, config: Config) -> bool:
     return ended
 
 
-def _text(run: Run) -> Text:
-    return _texts(run.config.data, run.config.level, run.config.words)
-
-
 @lru_cache(maxsize=4)
-def _texts(data: str, level: Level, words: int) -> Text:
-    return Text.of(load(data or None), level, words)
+def _data(task: type[Task], config: Config) -> Task:
+    return task.of(config)
+
+
+def _task(run: Job) -> Task:
+    """Return the data of a run, loaded once for all runs on the same."""
+    c = run.config
+    return _data(
+        task_of(c), Config(data=c.data, task=c.task, level=c.level, words=c.words, unroll=c.unroll, batch=c.batch)
+    )
 
 
 @cache
-def _tokens(run: Run) -> int:
-    """Return how many tokens a run reads in all: what its length is measured in."""
-    c = run.config
-    return c.total_steps(len(Batches(_text(run).train, c.unroll, c.batch))) * c.unroll * c.batch
+def _rows(run: Job) -> int:
+    """Return how many targets a run reads in all: what its length is measured in."""
+    task = _task(run)
+    return run.config.total_steps(len(task.train)) * task.rows
 
 
-def _read(runs: Sequence[Run], record: Table) -> int:
+def _read(runs: Sequence[Job], record: Table) -> int:
     """Return how many tokens runs have read, those under way when they were last measured."""
     read = 0
     for run in runs:
         if record.done(run):
-            read += _tokens(run)
+            read += _rows(run)
         elif log := times.read(run.path(record.out)):
-            read += log[-1].step * run.config.unroll * run.config.batch
+            read += log[-1].step * _task(run).rows
     return read

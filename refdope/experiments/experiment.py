@@ -1,4 +1,4 @@
-"""A study: an experiment file that lists runs.
+"""An experiment: a file that lists runs.
 
 An experiment is a TOML file:
 
@@ -14,8 +14,8 @@ An experiment is a TOML file:
     control = true                  it is begun after all seeds of those that are none
 
 First every variant tries the grid on short runs of seed 0, and keeps the settings of the lowest validation loss; a
-setting that the variant names itself is not tried. Then come the runs proper, seed by seed: `refdope.experiments.conduct`
-brings them to their end, `refdope.experiments.table` keeps what came out.
+setting that the variant names itself is not tried. Then come the runs proper, seed by seed:
+`refdope.experiments.conduct` brings them to their end, `refdope.experiments.table` keeps what came out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Study:
+class Experiment:
     """An experiment file, read."""
 
     name: str
@@ -50,8 +50,8 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training run of a study; where it only tries settings, `tried` says which."""
+class Job:
+    """One training run of an experiment; where it only tries settings, `tried` says which."""
 
     variant: str
     config: Config
@@ -69,7 +69,7 @@ class Run:
         return out / f"{name}{tried}-seed{self.config.seed}"
 
 
-def read(path: Path, preset: str = "", **more: Any) -> Study:
+def read(path: Path, preset: str = "", **more: Any) -> Experiment:
     """Read an experiment file; a preset's settings, then `more`, take the place of those in its base.
 
     Raises
@@ -88,16 +88,17 @@ def read(path: Path, preset: str = "", **more: Any) -> Study:
             variants.append(Variant(name, one.get("settings", {}) | chosen, *how))
     of_preset = {name: value for name, value in PRESETS.get(preset, {}).items() if name not in ("structure", "overlay")}
     base = given.get("base", {}) | of_preset | more
-    study = Study(path.stem, given.get("about", ""), base, given.get("short", {}), given.get("grid", {}), variants)
+    short, grid = given.get("short", {}), given.get("grid", {})
+    experiment = Experiment(path.stem, given.get("about", ""), base, short, grid, variants)
     folders: dict[Path, str] = {}
     for v in variants:  # what cannot be is told before anything is trained
-        for run in (*trials(study, v), *proper(study, v, {})):
+        for run in (*trials(experiment, v), *proper(experiment, v, {})):
             folder = run.path(Path())
             if folder in folders:
                 what = f"{folders[folder]!r} and {v.name!r} would both train in {folder}"
                 raise ValueError(f"{path}: variants must have different names: {what}")
             folders[folder] = v.name
-    return study
+    return experiment
 
 
 def _check(owner: str, given: Any, parts: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> None:
@@ -135,23 +136,27 @@ PARTS_OF_VARIANT = {
 }
 
 
-def trials(study: Study, variant: Variant) -> list[Run]:
+def trials(experiment: Experiment, variant: Variant) -> list[Job]:
     """List the short runs on which a variant's settings are chosen; none, if it leaves nothing open."""
-    open_ = {name: values for name, values in study.grid.items() if name not in variant.settings}
-    if not asdict(_config(study, variant, {}))["overlay"]:
+    open_ = {name: values for name, values in experiment.grid.items() if name not in variant.settings}
+    if not asdict(_config(experiment, variant, {}))["overlay"]:
         open_ = {name: values for name, values in open_.items() if not name.startswith("ramp")}
     if all(len(values) == 1 for values in open_.values()):
         return []
     return [
-        Run(variant.name, _config(study, variant, study.short | tried), "".join(f"-{k}{v}" for k, v in tried.items()))
+        Job(
+            variant.name,
+            _config(experiment, variant, experiment.short | tried),
+            "".join(f"-{k}{v}" for k, v in tried.items()),
+        )
         for tried in _products(open_)
     ]
 
 
-def proper(study: Study, variant: Variant, chosen: Mapping[str, Any]) -> list[Run]:
+def proper(experiment: Experiment, variant: Variant, chosen: Mapping[str, Any]) -> list[Job]:
     """List the runs of a variant, one a seed, with the settings that were chosen for it."""
-    config = _config(study, variant, chosen)
-    return [Run(variant.name, replace(config, seed=seed)) for seed in range(variant.seeds)]
+    config = _config(experiment, variant, chosen)
+    return [Job(variant.name, replace(config, seed=seed)) for seed in range(variant.seeds)]
 
 
 def _products(choices: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -159,6 +164,7 @@ def _products(choices: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
 
 
-def _config(study: Study, variant: Variant, more: Mapping[str, Any]) -> Config:
-    first = {name: values[0] for name, values in study.grid.items()}
-    return Config.from_dict(study.base | first | variant.settings | dict(more), f"{study.name}, {variant.name}")
+def _config(experiment: Experiment, variant: Variant, more: Mapping[str, Any]) -> Config:
+    first = {name: values[0] for name, values in experiment.grid.items()}
+    settings = experiment.base | first | variant.settings | dict(more)
+    return Config.from_dict(settings, f"{experiment.name}, {variant.name}")

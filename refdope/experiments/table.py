@@ -12,10 +12,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from refdope.experiments.experiment import Job
 from refdope.files import write_csv
 from refdope.runs import folder, times
 from refdope.runs.config import Config
-from refdope.experiments.experiment import Run
 
 Row = dict[str, Any]
 SETTINGS = {f.name: f.default for f in fields(Config) if f.name != "data"}  # a path on one machine; the hash tells
@@ -52,15 +52,15 @@ class Table:
         for row in courses:
             self._courses.setdefault((row["variant"], row["seed"]), []).append(row)
 
-    def done(self, run: Run) -> bool:
+    def done(self, run: Job) -> bool:
         """Whether a run has ended, by its folder or by the file."""
         return _key_of(run) in self._rows or self._ended(run)
 
-    def valid(self, run: Run) -> float:
+    def valid(self, run: Job) -> float:
         """Return the last validation loss of a run that is done, in nats a token."""
         return float(self._row(run)["valid"])
 
-    def check(self, runs: Iterable[Run], corpus_hash: Callable[[Run], str]) -> None:
+    def check(self, runs: Iterable[Job], corpus_hash: Callable[[Job], str]) -> None:
         """Make sure that the file's rows are of these runs, and of their texts.
 
         Raises
@@ -77,7 +77,7 @@ class Table:
             if row["corpus_hash"] != text:
                 raise ValueError(f"{self.path} has {what} on text {row['corpus_hash']}, not on {text}: {instead}")
 
-    def write(self, runs: Iterable[Run]) -> None:
+    def write(self, runs: Iterable[Job]) -> None:
         """Write the rows of those runs that are done, in their order, and the courses of those that are no trials.
 
         What the files have of other runs stays, after them.
@@ -94,11 +94,11 @@ class Table:
         if courses:
             _write(self.courses, [row for course in courses for row in course])
 
-    def _ended(self, run: Run) -> bool:
+    def _ended(self, run: Job) -> bool:
         path = run.path(self.out)
         return (path / "result.json").exists() and folder.read_config(path) == run.config
 
-    def _row(self, run: Run) -> Row:
+    def _row(self, run: Job) -> Row:
         """Return what a run was, what it reached, where and in how long."""
         if not self._ended(run):
             return self._rows[_key_of(run)]
@@ -117,7 +117,7 @@ class Table:
             **where,
         }
 
-    def _course(self, run: Run) -> list[Row]:
+    def _course(self, run: Job) -> list[Row]:
         """Return what was measured at every evaluation, to five digits."""
         if not self._ended(run):
             return self._courses.get((run.variant, str(run.config.seed)), [])
@@ -127,7 +127,7 @@ class Table:
         return [{"variant": run.variant, "seed": run.config.seed, **row} for row in rows]
 
 
-def _key_of(run: Run) -> tuple[str, ...]:
+def _key_of(run: Job) -> tuple[str, ...]:
     return _key({"variant": run.variant, "trial": run.trial, **asdict(run.config)})
 
 
@@ -140,7 +140,11 @@ def _read(path: Path) -> list[Row]:
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+        rows: list[Row] = list(csv.DictReader(file))
+    for row in rows:
+        if first := row.pop("first", ""):  # what the option of that name was before there were options
+            row["options"] = f"first={first}"
+    return rows
 
 
 def _write(path: Path, rows: list[Row]) -> None:

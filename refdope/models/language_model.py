@@ -20,7 +20,6 @@ from refdope.layers.embedding import Embedding
 from refdope.layers.lstm import LSTM
 from refdope.layers.recurrent import Recurrent, State
 from refdope.layers.softmax import Softmax, SoftmaxCache
-from refdope.models.stepper import Stepper
 from refdope.structures.base import Structure
 from refdope.structures.recipe import Recipe
 from refdope.structures.sizes import gaussian
@@ -33,6 +32,11 @@ class ModelCache(NamedTuple):
     layers: list[tuple[Array | None, Any]]  # of the dropout below each layer, and of the layer
     dropout: Array | None  # of the dropout above the last layer
     softmax: SoftmaxCache
+
+    @property
+    def products(self) -> list[tuple[Structure, Array]]:
+        """The weight matrices of all layers and the rows that each multiplied."""
+        return [product for _, layer in self.layers for product in layer.products]
 
 
 class LanguageModel(Tree):
@@ -123,47 +127,15 @@ class LanguageModel(Tree):
         _, embedding = self.embedding.backward(dx, cache.embedding)
         return {"embedding": embedding["E"]} | join(**grads, softmax=softmax)
 
-    def generate(self, prompt: Array, length: int, rng: np.random.Generator, temperature: float = 1.0) -> Array:
-        """Continue a text.
-
-        Parameters
-        ----------
-        prompt : int array, (P,), P ≥ 1
-        length : int
-            How many tokens to add.
-        rng : numpy.random.Generator
-        temperature : float
-            Above 0; logits are divided by it.
-
-        Returns
-        -------
-        int array, (length,)
-
-        Raises
-        ------
-        ValueError
-            If the prompt is empty, the length negative, or the temperature not a number above 0.
-        """
-        if not 0 < temperature < np.inf:
-            raise ValueError(f"generate: temperature must be a number above 0, got {temperature}")
-        if length < 0:
-            raise ValueError(f"generate: length must be 0 or more, got {length}")
-        if np.size(prompt) == 0:
-            raise ValueError("generate: prompt must have at least one token")
-        stepper, text = Stepper(self), np.empty(length, dtype=np.int64)
-        for token in np.reshape(prompt, (-1, 1)):
-            logits = stepper.step(token)
-        for k in range(length):
-            a = logits[0].astype(np.float64) / temperature
-            p = np.exp(a - a.max())
-            text[k] = rng.choice(len(p), p=p / p.sum())
-            logits = stepper.step(text[k : k + 1])
-        return text
-
     @property
     def matrices(self) -> dict[str, Structure]:
         """The weight structures by name, "layers.0.Wx", "layers.0.Wh" and so on."""
         return {f"layers.{k}.{name}": W for k, layer in enumerate(self.layers) for name, W in layer.weights.items()}
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all matrix products for one token."""
+        return sum(W.macs for W in self.matrices.values()) + self.softmax.W.size
 
     def to_csr(self) -> None:
         """Switch every overlay to CSR storage, in place: the parameter keeps its name and holds the alive entries."""

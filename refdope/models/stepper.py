@@ -1,14 +1,10 @@
 """A trained language model, frozen, that reads one token at a time."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from refdope.arrays import Array
 from refdope.layers.stepper import stepper
-
-if TYPE_CHECKING:
-    from refdope.models.language_model import LanguageModel
+from refdope.models.language_model import LanguageModel
 
 
 class Stepper:
@@ -27,7 +23,7 @@ class Stepper:
         If batch is below 1.
     """
 
-    def __init__(self, model: "LanguageModel", batch: int = 1) -> None:
+    def __init__(self, model: LanguageModel, batch: int = 1) -> None:
         if batch < 1:
             raise ValueError(f"Stepper: batch must be at least 1, got {batch}")
         self.batch = batch

@@ -8,23 +8,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from refdope.arrays import Array
-from refdope.data import Batches
 from refdope.files import whole, write_csv
 from refdope.layers import Recurrent
-from refdope.models import LanguageModel
-from refdope.structures import Recipe, Structure
-from refdope.runs import checkpoint
-from refdope.runs.folder import read_text, result, write_json
-from refdope.training.optimizers import Adam, LinearDecay
+from refdope.models import Model, evaluate
+from refdope.runs import checkpoint, times
+from refdope.runs.folder import result, write_json
 from refdope.runs.process import locked
+from refdope.runs.tasks import task_of
 from refdope.runs.trained import read_model
-from refdope.training.trainer import Trainer, evaluate, evaluation_batches
+from refdope.structures import Recipe, Structure
+from refdope.training.optimizers import Adam, LinearDecay
+from refdope.training.trainer import Trainer
 
 
 def compress_layers(
@@ -85,6 +86,11 @@ def _errors(W: Array, doped: Structure, alone: Structure, factor: float) -> dict
     }
 
 
+def recurrent(model: Model) -> list[Recurrent]:
+    """List the recurrent layers of a model."""
+    return [part for _, part in model.children() if isinstance(part, Recurrent)]
+
+
 def compress_run(source: Path, out: Path, structure: str, factor: float, updates: int, lr: float) -> dict[str, Any]:
     """Compress the model of a run that was trained dense, fine-tune it, and write it as a run that has ended.
 
@@ -114,34 +120,34 @@ def compress_run(source: Path, out: Path, structure: str, factor: float, updates
     config = replace(  # of matrices as `compress_layers` makes them
         dense, structure=structure, factor=factor, overlay=True, steps=max(updates, 1), gates="auto"
     )
-    text = read_text(config)
-    trained.check(text)
-    layers, errors = compress_layers(model.layers, config.recipe)
-    near = LanguageModel(model.embedding, layers, model.softmax, dense.dropout)
+    task = task_of(config).of(config)
+    trained.check(task.hash)
+    layers, errors = compress_layers(recurrent(model), config.recipe)
+    compressed = dict(zip(map(id, recurrent(model)), layers, strict=True))
+    near = model.mapped(lambda part: compressed.get(id(part), part))
     near = near.replace({name: a.copy() for name, a in near.params.items()})  # fine-tuning leaves the source alone
-    test = evaluation_batches(text.test)
+    test, valid = task.evaluation("test"), task.evaluation("valid", config.validation)
     losses = {"before": evaluate(model, test), "after": evaluate(near, test)}
-    batches = Batches(text.train, config.unroll, config.batch)
+    course, began = [{"step": 0, "valid": evaluate(near, valid)}], perf_counter()
     rng = np.random.default_rng([config.seed, 1])
-    trainer = Trainer(near, batches, Adam(1.0), LinearDecay(lr, 0, max(updates, 1), 0.02), rng)
+    trainer = Trainer(near, task.train, Adam(1.0), LinearDecay(lr, 0, max(updates, 1), 0.02), rng)
     for _ in tqdm(range(updates), "fine-tuning", disable=None, leave=False):
         trainer.update()
+    seconds = perf_counter() - began
+    if updates:
+        course.append({"step": updates, "valid": evaluate(near, valid)})
     losses["tuned"] = evaluate(near, test)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         arrays = {f"params.{name}": a for name, a in near.params.items()}
         arrays |= {f"constants.{name}": a for name, a in near.constants.items()}
-        record = {
-            "config": config.to_toml(),
-            "corpus": text.hash,
-            "spaced": text.spaced,
-            "vocabulary": list(text.vocabulary.tokens),
-            "step": updates,
-        }
+        record = {"config": config.to_toml(), "corpus": task.hash, "step": updates, **task.record()}
         checkpoint.save(out / "weights.npz", arrays, record)
         write_csv(out / "compress.csv", errors)
+        write_csv(out / "metrics.csv", course)
+        times.append(out, times.Time(updates, seconds, updates * task.rows / max(seconds, 1e-9)))
         write_json(out / "compress.json", {"source": str(source.absolute()), "factor": factor, **losses})
-        write_json(out / "result.json", result(text.level, losses["tuned"], near, out / "weights.npz"))
+        write_json(out / "result.json", result(config, losses["tuned"], near, out / "weights.npz"))
         with whole(out / "config.toml") as file:  # last: with it the folder is a run
             file.write(config.to_toml().encode())
     print(f"{out}: written", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The settings of a training run: one list, from which the command line, the TOML file and every check are made."""
+"""The settings of a run: one list, from which the command line, the TOML file and every check are made."""
 
 import json
 import re
@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import numpy as np
-
 from refdope.data.vocabulary import Level
-from refdope.layers import LSTM, JointLSTM
-from refdope.models import LanguageModel
+from refdope.layers import LAYERS, LSTM, Recurrent
 from refdope.structures import CMR, Recipe
 from refdope.structures.cmr import Per, Rows
 from refdope.structures.kinds import KINDS
+from refdope.structures.recipe import check_options
 from refdope.training.annealing import CMRSchedule, CubicRamp
 from refdope.training.optimizers import SGD, Adam, LinearDecay, Optimizer, ZarembaDecay
 
@@ -36,6 +34,7 @@ class Config:
     """
 
     data: str = setting("", "text file, folder of .txt files, or PTB's folder; empty: docstrings of NumPy and SciPy")
+    task: str = setting("language", "what is learnt: one of those that `refdope.runs.tasks` lists")
     level: Level = setting("char", "what a token is", get_args(Level))
     words: int = setting(10_000, "with level word: how many of the most frequent words are kept", least=2)
 
@@ -45,8 +44,9 @@ class Config:
     gates: str = setting(
         "auto", "one matrix for the four gates, or one each; auto: each for hmd", ("auto", "one", "each")
     )
-    joint: bool = setting(False, "one matrix on [x; h] in each layer, in place of two")
-    first: str = setting("", "shape of a Kronecker product's first factor, as 50x4; empty: what gives full rank")
+    layer: str = setting("lstm", "what the recurrent layers are", tuple(name for name in LAYERS if name != "joint"))
+    joint: bool = setting(False, "one matrix on [x; h] in each LSTM layer, in place of two")
+    options: str = setting("", "options of the structure, as first=50x4; several are separated by commas")
     share: float = setting(0.9, "how much of the variance of a doped matrix is the overlay's at the start", least=0)
     hidden: int = setting(200, "units of each LSTM layer, and width of the embedding", least=1)
     layers: int = setting(1, "LSTM layers", least=1)
@@ -101,14 +101,18 @@ class Config:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if self.share > 1:
             raise ValueError(f"share must be in [0, 1], got {self.share}")
-        if self.first and (self.structure != "kronecker" or not re.fullmatch(r"\d+x\d+", self.first)):
-            raise ValueError(f"first must be like 50x4, with structure kronecker, got {self.first!r}, {self.structure}")
         if not self.ramp_start < self.ramp_end <= 1:
             raise ValueError(f"ramp_start must be below ramp_end, at most 1, got {self.ramp_start}, {self.ramp_end}")
         if self.structure == "none" and not self.overlay:
             raise ValueError("structure none needs the overlay: there is nothing else")
         if self.cmr and not self.overlay:
             raise ValueError("cmr needs the overlay: it drops rows of it, and of the structure under it")
+        if self.joint and self.layer != "lstm":
+            raise ValueError(f"joint is of LSTM layers, got layer {self.layer}")
+        if KINDS[self.structure] is None and self.options:
+            raise ValueError(f"options are those of a structure, of which there is none, got {self.options!r}")
+        if kind := KINDS[self.structure]:
+            check_options(kind, parsed(self.options))
         if self.alternate and not (self.overlay and self.structure != "none"):
             raise ValueError("alternate needs two co-matrices: a structure and the overlay")
         if self.steps == 0 and self.epochs == 0:
@@ -116,22 +120,15 @@ class Config:
 
     # --------------------------------------------------------------------------------------- what is made of a config
 
-    def model(self, V: int) -> LanguageModel:
-        """Make the model, in float32, for V tokens."""
-        std = self.init or None
-        return LanguageModel.from_recipe(
-            V,
-            self.hidden,
-            self.recipe,
-            np.random.default_rng([self.seed, 0]),
-            layers=self.layers,
-            dropout=self.dropout,
-            embedding_std=self.init or 1.0,
-            softmax_std=std,
-            layer=JointLSTM if self.joint else LSTM,
-            std=std,
-            forget_bias=self.forget_bias,
-        ).astype(np.float32)
+    @property
+    def layer_kind(self) -> type[Recurrent]:
+        """What the recurrent layers are."""
+        return LAYERS["joint" if self.joint else self.layer]
+
+    @property
+    def of_layer(self) -> dict[str, Any]:
+        """What such a layer is made with, beside its recipe."""
+        return {"forget_bias": self.forget_bias} if issubclass(self.layer_kind, LSTM) else {}
 
     @property
     def recipe(self) -> Recipe:
@@ -143,7 +140,7 @@ class Config:
             CMR(self.cmr, self.cmr_rows, self.cmr_per) if self.cmr else None,
             self.share,
             None if self.gates == "auto" else self.gates == "each",
-            {"first": tuple(map(int, self.first.split("x")))} if self.first else {},
+            parsed(self.options),
         )
 
     def total_steps(self, steps_an_epoch: int) -> int:
@@ -185,7 +182,11 @@ class Config:
     @classmethod
     def from_dict(cls, given: Mapping[str, Any], where: str) -> "Config":
         """Make a config of some settings, the others at their defaults; errors say where they were given."""
-        names = [f.name for f in fields(cls)]
+        names, given = [f.name for f in fields(cls)], dict(given)
+        if first := given.pop("first", ""):  # what the option of that name was before there were options
+            given["options"] = f"first={first}"
+        if isinstance(options := given.get("options"), Mapping):  # a table of TOML
+            given["options"] = ",".join(f"{name}={_written(value)}" for name, value in options.items())
         for name in given:
             if name not in names:
                 raise ValueError(f"{where}: there is no setting {name!r}; there are {', '.join(names)}")
@@ -193,6 +194,44 @@ class Config:
             return cls(**given)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
+
+
+def parsed(options: str) -> dict[str, Any]:
+    """Return the options of a structure: "block=8,first=50x4" is {"block": 8, "first": (50, 4)}.
+
+    Raises
+    ------
+    ValueError
+        If one is not a name and a value.
+    """
+    found: dict[str, Any] = {}
+    for option in filter(None, options.split(",")):
+        name, equals, value = option.partition("=")
+        if not (name.strip().isidentifier() and equals and value.strip()):
+            raise ValueError(f"an option must be NAME=VALUE, such as block=8, got {option!r}")
+        found[name.strip()] = _value(value.strip())
+    return found
+
+
+def _value(text: str) -> Any:
+    """Read an integer, a number, sizes such as 50x4, true or false; anything else is text."""
+    if re.fullmatch(r"\d+(x\d+)+", text):
+        return tuple(map(int, text.split("x")))
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _written(value: Any) -> str:
+    """Return an option's value as `_value` reads it."""
+    if isinstance(value, list | tuple):
+        return "x".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

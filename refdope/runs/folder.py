@@ -27,15 +27,14 @@ import scipy
 from tqdm import tqdm
 
 from refdope.analysis.cost import cost
-from refdope.data import Text, load
 from refdope.files import whole, write_csv
-from refdope.models import LanguageModel
+from refdope.models import Model, evaluate
 from refdope.runs import checkpoint, times
 from refdope.runs.config import Config, read_toml
-from refdope.runs.run import Experiment
 from refdope.runs.process import interruptible, locked
-from refdope.training.trainer import evaluate, evaluation_batches
-from refdope.units import in_unit, unit
+from refdope.runs.run import Run
+from refdope.runs.task import Task
+from refdope.runs.tasks import task_of
 
 KEPT = 2  # checkpoints
 
@@ -52,15 +51,14 @@ def start(path: Path, config: Config) -> bool:
     """
     if path.exists() and (not path.is_dir() or any(file.name != "lock" for file in path.iterdir())):
         raise FileExistsError(f"{path} is there already: go on with `refdope train --resume {path}`, or name another")
-    text = read_text(config)
-    experiment = Experiment(config, text)
+    run = Run(config, task_of(config).of(config))
     if told := out_of_reach(config):
         print(f"{path}: {told}", file=sys.stderr)
     path.mkdir(parents=True, exist_ok=True)
     with locked(path):
         with whole(path / "config.toml") as file:  # first: from here on the run can be resumed
             file.write(config.to_toml().encode())
-        return _go(path, experiment)
+        return _go(path, run)
 
 
 def resume(path: Path) -> bool:
@@ -76,53 +74,53 @@ def resume(path: Path) -> bool:
         if (path / "result.json").exists():
             print(f"{path}: has ended already", file=sys.stderr)
             return True
-        return _go(path, Experiment(config, read_text(config)))
+        return _go(path, Run(config, task_of(config).of(config)))
 
 
-def _go(path: Path, experiment: Experiment) -> bool:
-    """Bring the folder and the experiment to the same state, and train from there."""
-    text = experiment.text
+def _go(path: Path, run: Run) -> bool:
+    """Bring the folder and the run to the same state, and train from there."""
+    task = run.task
     (path / "checkpoints").mkdir(exist_ok=True)
     for partial in path.rglob("*.part"):  # of a process that was killed
         partial.unlink()
-    write_json(path / "environment.json", environment(text))
+    write_json(path / "environment.json", environment(task))
     if checkpoints(path):
-        read_checkpoint(path, experiment)
+        read_checkpoint(path, run)
     else:
-        experiment.measure()
-        write_checkpoint(path, experiment)
-    begins = f"goes on from update {experiment.step:,} of" if experiment.step else "begins,"
-    print(f"{text}\n{path}: {begins} {experiment.total:,} updates", file=sys.stderr, flush=True)
-    return train(path, experiment)
+        run.measure()
+        write_checkpoint(path, run)
+    begins = f"goes on from update {run.step:,} of" if run.step else "begins,"
+    print(f"{task}\n{path}: {begins} {run.total:,} updates", file=sys.stderr, flush=True)
+    return train(path, run)
 
 
-def train(path: Path, experiment: Experiment) -> bool:
+def train(path: Path, run: Run) -> bool:
     """Train until all updates are made or somebody interrupts; return which. The last state is on disk either way."""
-    tokens = experiment.config.unroll * experiment.config.batch
-    bar = tqdm(total=experiment.total, initial=experiment.step, unit=" updates", disable=None, leave=False)
-    began, first = perf_counter(), experiment.step
+    tokens = run.task.rows
+    bar = tqdm(total=run.total, initial=run.step, unit=" updates", disable=None, leave=False)
+    began, first = perf_counter(), run.step
     log, speed = times.read(path), 0.0
     before = log[-1].seconds if log else 0.0  # in earlier sessions
     with bar, interruptible() as interrupted:
-        while not experiment.done and not interrupted():
-            loss = experiment.update()
+        while not run.done and not interrupted():
+            loss = run.update()
             bar.update()
             seconds = perf_counter() - began
-            speed = tokens * (experiment.step - first) / seconds
+            speed = tokens * (run.step - first) / seconds
             bar.set_postfix_str(f"loss {loss:.3f} nats, {speed:,.0f} tokens/s", refresh=False)
-            row = experiment.measure()
+            row = run.measure()
             if row is not None:
-                times.append(path, times.Time(experiment.step, before + seconds, speed))
-                write_checkpoint(path, experiment)
+                times.append(path, times.Time(run.step, before + seconds, speed))
+                write_checkpoint(path, run)
                 if bar.disable:
                     print(f"update {row['step']:,}: {_told(row)}, {speed:,.0f} tokens/s", file=sys.stderr, flush=True)
-        if not experiment.done:
-            times.append(path, times.Time(experiment.step, before + perf_counter() - began, speed))
-            write_checkpoint(path, experiment)
-    if not experiment.done:
-        print(f"stopped after update {experiment.step:,}; go on with `refdope train --resume {path}`", file=sys.stderr)
+        if not run.done:
+            times.append(path, times.Time(run.step, before + perf_counter() - began, speed))
+            write_checkpoint(path, run)
+    if not run.done:
+        print(f"stopped after update {run.step:,}; go on with `refdope train --resume {path}`", file=sys.stderr)
         return False
-    finish(path, experiment)
+    finish(path, run)
     return True
 
 
@@ -131,26 +129,26 @@ def _told(row: dict[str, Any]) -> str:
     return f"validation {row['valid']:.4f} nats{alive}"
 
 
-def finish(path: Path, experiment: Experiment) -> None:
+def finish(path: Path, run: Run) -> None:
     """Write the weights and the result of a run that has made all its updates."""
-    model, text = experiment.trainer.model, experiment.text
-    arrays, record = experiment.state()
+    model, task = run.trainer.model, run.task
+    arrays, record = run.state()
     weights = {name: a for name, a in arrays.items() if name.startswith(("params.", "constants."))}
-    about = {name: record[name] for name in ("config", "corpus", "spaced", "vocabulary", "step")}
+    about = {name: record[name] for name in ("config", "corpus", "step", *task.record())}
     checkpoint.save(path / "weights.npz", weights, about)
-    test = evaluate(model, evaluation_batches(text.test))
-    found = result(text.level, test, model, path / "weights.npz")
+    found = result(run.config, evaluate(model, task.evaluation("test")), model, path / "weights.npz")
     write_json(path / "result.json", found)
     print(f"{path}: {found['test_in_unit']:.3f} {found['unit']} on the test text", file=sys.stderr)
 
 
-def result(level: str, test: float, model: LanguageModel, weights: Path) -> dict[str, Any]:
-    """Return what result.json holds: the test loss in nats and in the unit of its level, and the sizes."""
+def result(config: Config, test: float, model: Model, weights: Path) -> dict[str, Any]:
+    """Return what result.json holds: the test loss in nats and as the task tells it, and the sizes."""
+    measure = task_of(config).measure(config)
     return {
-        "level": level,
+        "level": config.level,
         "test": test,
-        "test_in_unit": in_unit(test, level),
-        "unit": unit(level),
+        "test_in_unit": measure.of(test),
+        "unit": measure.name,
         **asdict(cost(model)),
         "bytes_on_disk": weights.stat().st_size,
     }
@@ -159,17 +157,17 @@ def result(level: str, test: float, model: LanguageModel, weights: Path) -> dict
 # ----------------------------------------------------------------------------------------------------- what is on disk
 
 
-def write_checkpoint(path: Path, experiment: Experiment) -> None:
+def write_checkpoint(path: Path, run: Run) -> None:
     """Write the metrics and a checkpoint, and forget all but the last two."""
-    write_rows(path, experiment)
-    checkpoint.save(path / "checkpoints" / f"update-{experiment.step:09d}.npz", *experiment.state())
+    write_rows(path, run)
+    checkpoint.save(path / "checkpoints" / f"update-{run.step:09d}.npz", *run.state())
     for old in checkpoints(path)[:-KEPT]:
         old.unlink()
 
 
-def write_rows(path: Path, experiment: Experiment) -> None:
+def write_rows(path: Path, run: Run) -> None:
     """Write what was measured until now."""
-    for name, rows in (("metrics.csv", experiment.course), ("prunings.csv", experiment.prunings)):
+    for name, rows in (("metrics.csv", run.course), ("prunings.csv", run.prunings)):
         if rows:
             write_csv(path / name, rows)
 
@@ -179,10 +177,10 @@ def checkpoints(path: Path) -> list[Path]:
     return sorted((path / "checkpoints").glob("update-*.npz"))
 
 
-def read_checkpoint(path: Path, experiment: Experiment) -> None:
+def read_checkpoint(path: Path, run: Run) -> None:
     """Restore the last good checkpoint; say which ones are not."""
-    checkpoint.first_good(checkpoints(path)[::-1], lambda file: experiment.restore(*checkpoint.load(file), str(file)))
-    write_rows(path, experiment)
+    checkpoint.first_good(checkpoints(path)[::-1], lambda file: run.restore(*checkpoint.load(file), str(file)))
+    write_rows(path, run)
 
 
 def read_config(path: Path) -> Config:
@@ -201,7 +199,11 @@ def out_of_reach(config: Config) -> str:
         return ""
 
     def reached(factor: float) -> float:
-        return cost(replace(config, factor=factor).model(1)).lstm_factor
+        matrix = replace(config, factor=factor).recipe.matrix
+        kind = config.layer_kind
+        shapes = [(kind.gates * config.hidden, n) for n in kind.widths(config.hidden, config.hidden)]
+        made = [matrix(shape, 0, gates=kind.gates) for shape in shapes]
+        return sum(m * n for m, n in shapes) / sum(W.n_params for W in made)
 
     took = reached(config.factor)
     if took < 1.02 * config.factor:
@@ -212,12 +214,7 @@ def out_of_reach(config: Config) -> str:
     return f"asked for {config.factor:g}x; the next {kind} is {took:.1f}x, the one before {before}"
 
 
-def read_text(config: Config) -> Text:
-    """Load and tokenise the text of a config."""
-    return Text.of(load(config.data or None), config.level, config.words)
-
-
-def environment(text: Text) -> dict[str, Any]:
+def environment(task: Task) -> dict[str, Any]:
     """Return what the results of a run belong to."""
     from refdope import __version__
 
@@ -229,8 +226,8 @@ def environment(text: Text) -> dict[str, Any]:
         "scipy": scipy.__version__,
         "machine": platform.machine(),
         "system": platform.system(),
-        "corpus": text.about,
-        "corpus_hash": text.hash,
+        "corpus": task.about,
+        "corpus_hash": task.hash,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from refdope.runs import times
 from refdope.runs.folder import read_config
-from refdope.units import brief_unit, in_unit
+from refdope.runs.tasks import task_of
 
 
 def rows(runs: Sequence[Path]) -> list[dict[str, str]]:
@@ -42,6 +42,7 @@ def _row(run: Path) -> dict[str, str]:
         value = result.get(key)
         return format(value / unit if unit > 1 else value, form) if isinstance(value, int | float) else "-"
 
+    measure = task_of(config).measure(config)
     last = course[-1] if course else {"step": 0, "valid": nan}
     return {
         "run": str(run),
@@ -49,8 +50,8 @@ def _row(run: Path) -> dict[str, str]:
         "updates": f"{last['step']:.0f}" + ("" if result else " so far"),
         "hours": f"{log[-1].seconds / 3600:.2f}" if log else "-",
         "tokens/s": f"{log[-1].speed:.0f}" if log else "-",
-        "unit": brief_unit(config.level),
-        "valid": f"{in_unit(last['valid'], config.level):.3f}",
+        "unit": measure.brief,
+        "valid": f"{measure.of(last['valid']):.3f}",
         "test": told("test_in_unit", ".3f"),
         "LSTM params": told("lstm_params", "d"),
         "LSTM factor": told("lstm_factor", ".2f"),

@@ -7,20 +7,23 @@ import numpy as np
 
 from refdope.analysis.adaptation import adaptation, moves, parts
 from refdope.arrays import Array, Params, join, part
-from refdope.data.batches import Batches
-from refdope.data.text import Text
-from refdope.training.annealing import Annealer
+from refdope.models import evaluate
 from refdope.runs.config import Config
-from refdope.training.trainer import Trainer, evaluate, evaluation_batches
+from refdope.runs.task import Task
+from refdope.training.annealing import Annealer
+from refdope.training.trainer import Trainer
+
+STATE = "hcdefg"  # names of the arrays of a layer's state, as far as it has them
 
 
-class Experiment:
+class Run:
     """A run of a config on a text.
 
     Parameters
     ----------
     config : Config
-    text : Text
+    task : Task
+        Of that config.
 
     Attributes
     ----------
@@ -29,19 +32,19 @@ class Experiment:
         A row an evaluation: step, density, train (mean loss since the row before), valid, and the adaptation on the
         probe; losses in nats a token. No times: the same run gives the same rows.
     prunings : list of dict
-        A row a pruning: step, density, and the loss just before and just after, on the first 2,000 tokens of the probe
-        in short streams.
+        A row per pruning: step, density, and the loss just before and just after, on the first 2,000 targets of the
+        probe, in brief.
     total : int
         Updates in all.
     """
 
-    def __init__(self, config: Config, text: Text) -> None:
-        self.config, self.text = config, text
-        batches = Batches(text.train, config.unroll, config.batch)
+    def __init__(self, config: Config, task: Task) -> None:
+        self.config, self.task = config, task
+        batches = task.train
         self.total, self.ramp = config.total_steps(len(batches)), config.ramp(len(batches))
-        self.valid = evaluation_batches(text.valid[: config.validation or None])
-        self.probe = evaluation_batches(text.valid[: config.probe])
-        model = config.model(len(text.vocabulary))
+        self.valid = task.evaluation("valid", config.validation)
+        self.probe = task.evaluation("valid", config.probe)
+        model = task.model(config, task.record())
         annealer = Annealer(model, config.recipe, self.ramp, config.cmr_schedule) if config.overlay else None
         rng = np.random.default_rng([config.seed, 1])
         rate = config.learning_rate(len(batches))
@@ -49,8 +52,7 @@ class Experiment:
             model, batches, config.make_optimizer(), rate, rng, annealer,
             l2_overlay=config.l2_overlay, alternate=config.alternate,
         )  # fmt: skip
-        brief = text.valid[: min(config.probe, 2000)]  # in many streams, of few steps: all that counts is a difference
-        self.brief = Batches(brief, 20, max(1, min(100, len(brief) // 20)))
+        self.brief = task.evaluation("valid", min(config.probe, 2000), brief=True)
         self.course: list[dict[str, Any]] = []
         self.prunings: list[dict[str, Any]] = []
         self._moves = moves([], model)
@@ -112,7 +114,7 @@ class Experiment:
     def state(self) -> tuple[Params, dict[str, Any]]:
         """Return the arrays and the record that `restore` goes on from."""
         t = self.trainer
-        carried = {f"{k}.{name}": a for k, s in enumerate(t.state or []) for name, a in zip("hc", s, strict=True)}
+        carried = {f"{k}.{name}": a for k, s in enumerate(t.state or []) for name, a in zip(STATE, s, strict=False)}
         arrays = join(
             params=t.model.params,
             constants=t.model.constants,
@@ -121,9 +123,8 @@ class Experiment:
         )
         record = {
             "config": self.config.to_toml(),
-            "corpus": self.text.hash,
-            "spaced": self.text.spaced,
-            "vocabulary": list(self.text.vocabulary.tokens),
+            "corpus": self.task.hash,
+            **self.task.record(),
             "step": t.step,
             "optimizer_steps": t.optimizer.steps,
             "optimizer_counts": t.optimizer.counts,
@@ -146,7 +147,7 @@ class Experiment:
         """
         if not self.config.wrote(record.get("config")):
             raise ValueError(f"{where} belongs to another config")
-        if record.get("corpus") != self.text.hash:
+        if record.get("corpus") != self.task.hash:
             raise ValueError(f"{where} belongs to another corpus")
         t = self.trainer
         model = restored(t.model, arrays, where)
@@ -159,7 +160,8 @@ class Experiment:
         moments = part(arrays, "optimizer")
         t.optimizer.arrays = {kind: part(moments, kind) for kind in t.optimizer.arrays}
         carried = part(arrays, "state")
-        t.state = [(carried[f"{k}.h"], carried[f"{k}.c"]) for k in range(len(model.layers))] if carried else None
+        layers = sorted({int(name.split(".")[0]) for name in carried})
+        t.state = [tuple(part(carried, str(k)).values()) for k in layers] or None
         t.rng.bit_generator.state = record["rng"]
         self.course, self.prunings = list(record["course"]), list(record["prunings"])
         self._moves, self._losses = dict(record["moves"]), list(record["losses"])

@@ -1,32 +1,30 @@
 """What a run has trained: its model, read from its weights or its last good checkpoint, and the text that it is of."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from refdope.data import Corpus, Text, Vocabulary
-from refdope.models import LanguageModel
 from refdope.runs import checkpoint
 from refdope.runs.config import Config
-from refdope.runs.run import restored
 from refdope.runs.folder import checkpoints, read_config
+from refdope.runs.run import restored
+from refdope.runs.tasks import task_of
 
 
 class Trained(NamedTuple):
     """The model of a run, and what it was trained on."""
 
-    model: LanguageModel
+    model: Any  # as the run's task makes it
     config: Config
-    vocabulary: Vocabulary
     corpus: str  # its hash
-    spaced: bool  # whether its words are what stands between white space
+    record: dict[str, Any]  # what the task keeps of its data, such as a vocabulary
 
-    def check(self, text: Corpus | Text) -> None:
-        """Raise ValueError if a text is not the one that the model was trained on: its test part might have been."""
-        if text.hash != self.corpus:
+    def check(self, data_hash: str) -> None:
+        """Raise ValueError if data are not those that the model was trained on: their test part might have been."""
+        if data_hash != self.corpus:
             where = self.config.data or "what is installed"
             raise ValueError(
                 f"data: {where} is not the text any more that the model was trained on: its SHA-256 begins with "
-                f"{text.hash}, not {self.corpus}"
+                f"{data_hash}, not {self.corpus}"
             )
 
 
@@ -42,8 +40,7 @@ def read_model(path: Path) -> Trained:
         arrays, record = checkpoint.load(file)
         if not config.wrote(record.get("config")):
             raise ValueError(f"{file} belongs to another config")
-        vocabulary = Vocabulary.of(record["vocabulary"])
-        model = restored(config.model(len(vocabulary)), arrays, str(file))
-        return Trained(model, config, vocabulary, record["corpus"], record["spaced"])
+        model = restored(task_of(config).model(config, record), arrays, str(file))
+        return Trained(model, config, record["corpus"], record)
 
     return checkpoint.first_good(files, trained)

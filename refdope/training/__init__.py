@@ -2,7 +2,7 @@
 
 from refdope.training.annealing import Annealer, CubicRamp
 from refdope.training.optimizers import SGD, Adam, LinearDecay, Optimizer, ZarembaDecay
-from refdope.training.trainer import Trainer, evaluate, evaluation_batches
+from refdope.training.trainer import Trainer
 
 __all__ = [
     "SGD",
@@ -13,6 +13,4 @@ __all__ = [
     "Optimizer",
     "Trainer",
     "ZarembaDecay",
-    "evaluate",
-    "evaluation_batches",
 ]

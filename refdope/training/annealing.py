@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from refdope.arrays import Array
-from refdope.models.language_model import LanguageModel
+from refdope.models.protocol import Model
 from refdope.structures.base import Structure
 from refdope.structures.doped import Doped
 from refdope.structures.recipe import Recipe
@@ -63,7 +63,7 @@ class Annealer:
 
     Parameters
     ----------
-    model : LanguageModel
+    model : Model
         Its overlays are annealed; a model without any is left alone.
     recipe : Recipe
         How its matrices are made: it says how many entries each overlay comes down to.
@@ -79,7 +79,7 @@ class Annealer:
         overlays lie within a Stack: dope the stack, not its matrices.
     """
 
-    def __init__(self, model: LanguageModel, recipe: Recipe, ramp: CubicRamp, cmr: CMRSchedule = "annealed") -> None:
+    def __init__(self, model: Model, recipe: Recipe, ramp: CubicRamp, cmr: CMRSchedule = "annealed") -> None:
         if cmr not in get_args(CMRSchedule):
             raise ValueError(f"Annealer: cmr must be one of {', '.join(get_args(CMRSchedule))}, got {cmr!r}")
         hidden = [name for name, W in model.matrices.items() if W.overlay is None and W.to_csr() is not W]

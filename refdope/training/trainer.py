@@ -1,13 +1,12 @@
 """Training by truncated backpropagation through time, one window of text after the other."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from refdope.arrays import Array, Params
-from refdope.data.batches import Batches
-from refdope.layers.lstm import State
-from refdope.models.language_model import LanguageModel
+from refdope.arrays import Params
+from refdope.models.protocol import Batches, Model
 from refdope.training.annealing import Annealer
 from refdope.training.optimizers import Optimizer
 
@@ -17,7 +16,7 @@ class Trainer:
 
     Parameters
     ----------
-    model : LanguageModel
+    model : Model
         Updated in place.
     batches : Batches
         The training text; read from the start again when it ends.
@@ -37,13 +36,13 @@ class Trainer:
     ----------
     step : int
         Updates made.
-    state : list of (h, c), or None
-        The LSTM's state at this place of the text; None at its start.
+    state
+        The model's state at this place of the data; None at their start.
     """
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: Model,
         batches: Batches,
         optimizer: Optimizer,
         learning_rate: Callable[[int], float],
@@ -57,7 +56,7 @@ class Trainer:
         self.model, self.batches, self.optimizer = model, batches, optimizer
         self.learning_rate, self.rng, self.annealer = learning_rate, rng, annealer
         self.step = 0
-        self.state: list[State] | None = None
+        self.state: Any = None
 
     def update(self) -> float:
         """Descend on the next window, and anneal; return the loss in nats a token."""
@@ -99,19 +98,3 @@ def _rest(matrix: str, grads: Params, overlay: bool) -> None:
     for name in [name for name in grads if name.startswith(f"{matrix}.")]:
         if name.endswith(".overlay") == overlay:
             del grads[name]
-
-
-def evaluation_batches(tokens: Array) -> Batches:
-    """Return the batches in which a text is evaluated, the same everywhere."""
-    return Batches(tokens, 100, max(1, min(16, len(tokens) // 50)))
-
-
-def evaluate(model: LanguageModel, batches: Batches) -> float:
-    """Return the mean loss over a text, in nats a token, nothing dropped, the state carried from window to window."""
-    state, total, count = None, 0.0, 0
-    for k in range(len(batches)):
-        inputs, targets = batches[k]
-        loss, state, _ = model.forward(inputs, targets, state)
-        total += float(loss) * targets.size
-        count += targets.size
-    return total / count

@@ -5,7 +5,7 @@ from numpy.testing import assert_array_equal
 from refdope import Dense, Doped, Kronecker, LanguageModel, Recipe
 from refdope.analysis import adaptation, by_matrix, cost, markdown, moves, parts, without
 from refdope.data import Batches
-from refdope.training import evaluate
+from refdope.models import evaluate
 
 V, H = 7, 10
 PROBE = Batches(np.random.default_rng(3).integers(0, V, 200).astype(np.int32), 10, 4)

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from refdope.cli import main
-from refdope.experiments import conduct, experiment as study
+from refdope.experiments import conduct
+from refdope.experiments import experiment as experiment
+from refdope.experiments.workers import workers
 from refdope.runs import folder
 from refdope.runs.config import Config
-from refdope.experiments.workers import workers
 from tests.experiments.small import FILE, Here, rows
 
 
@@ -55,7 +56,7 @@ def test_what_is_done_is_not_run_again(small):
 
 def test_a_failed_run_is_told_and_does_not_stop_the_rest(small):
     read, out, table = small
-    one = study.proper(read, read.variants[2], {})[0]
+    one = experiment.proper(read, read.variants[2], {})[0]
     folder.start(one.path(out), Config(data=one.config.data, steps=3, hidden=4, factor=2, evaluations=1, probe=200))
     failed = conduct.conduct(read, out, table, Here())
     assert len(failed) == 1
@@ -66,7 +67,7 @@ def test_a_failed_run_is_told_and_does_not_stop_the_rest(small):
 
 def test_a_variant_of_which_every_trial_fails_has_no_choice(small):
     read, out, table = small
-    for run in study.trials(read, read.variants[0]):
+    for run in experiment.trials(read, read.variants[0]):
         folder.start(run.path(out), Config(data=run.config.data, steps=3, hidden=4, factor=2, evaluations=1, probe=200))
     failed = conduct.conduct(read, out, table, Here())
     assert len(failed) == 3

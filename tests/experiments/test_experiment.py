@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from refdope.cli import main
-from refdope.experiments import experiment as study
+from refdope.experiments import experiment as experiment
 from tests.experiments.small import FILE
 
 
@@ -47,7 +47,7 @@ def test_an_empty_file_lists_nothing(tmp_path):
     path = tmp_path / "empty.toml"
     path.write_text("about = 'nothing'")
     with pytest.raises(ValueError, match=r"variant must be written \[\[variant\]\], one or more, got None"):
-        study.read(path)
+        experiment.read(path)
 
 
 def test_a_name_is_looked_for_in_experiments(capsys):
@@ -58,17 +58,17 @@ def test_a_name_is_looked_for_in_experiments(capsys):
 
 
 def test_a_preset_takes_the_place_of_the_base():
-    read = study.read(Path("experiments/ptb.toml"), "zaremba-medium", data="somewhere")
-    config = study.proper(read, read.variants[1], {})[0].config
+    read = experiment.read(Path("experiments/ptb.toml"), "zaremba-medium", data="somewhere")
+    config = experiment.proper(read, read.variants[1], {})[0].config
     assert (config.hidden, config.optimizer, config.structure, config.overlay) == (650, "sgd", "kronecker", True)
     assert config.data == "somewhere"
 
 
 @pytest.mark.parametrize("path", sorted(Path("experiments").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_experiments_of_the_project_can_be_read(path):
-    read = study.read(path)
+    read = experiment.read(path)
     assert read.about
-    assert all(study.proper(read, v, {}) for v in read.variants)
+    assert all(experiment.proper(read, v, {}) for v in read.variants)
 
 
 def test_each_makes_a_variant_of_every_choice(tmp_path):
@@ -76,6 +76,6 @@ def test_each_makes_a_variant_of_every_choice(tmp_path):
     path.write_text(
         FILE.replace("lr = 0.01, ramp_end = 0.6}", "lr = 0.01}\neach = {ramp_end = [0.4, 0.6], factor = [2, 4]}")
     )
-    made = {v.name: v.settings for v in study.read(path).variants[2:]}
+    made = {v.name: v.settings for v in experiment.read(path).variants[2:]}
     assert list(made) == [f"fixed, ramp_end {end}, factor {factor}" for end in (0.4, 0.6) for factor in (2, 4)]
     assert made["fixed, ramp_end 0.6, factor 2"] == {"structure": "none", "lr": 0.01, "ramp_end": 0.6, "factor": 2}

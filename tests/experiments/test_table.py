@@ -1,11 +1,12 @@
 """The table of an experiment: what it has is done, and nothing that it has is lost."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from refdope.files import write_csv
 from refdope.experiments import conduct
+from refdope.files import write_csv
 from tests.experiments.small import Here, rows
 
 
@@ -69,11 +70,25 @@ def test_a_row_of_an_older_version_has_its_newer_settings_at_their_defaults(smal
     read, out, table = small
     conduct.conduct(read, out, table, Here())
     whole = rows(table)
-    write_csv(table, [{k: v for k, v in r.items() if k not in ("joint", "first")} for r in whole if r["seed"] == "0"])
+    write_csv(table, [{k: v for k, v in r.items() if k not in ("joint", "options")} for r in whole if r["seed"] == "0"])
     again = Here()
     conduct.conduct(read, out.with_name("elsewhere"), table, again)
     assert again.ran == ["doped-kp-seed1"]
-    assert {(r["joint"], r["first"]) for r in rows(table)} == {("False", "")}
+    assert {(r["joint"], r["options"]) for r in rows(table)} == {("False", "")}
+
+
+def test_the_first_factor_of_an_older_row_is_an_option_now(small, tmp_path):
+    read, out, table = small
+    variant = replace(
+        read.variants[-1], settings={"structure": "kronecker", "lr": 0.01, "ramp_end": 0.6, "options": "first=4x2"}
+    )
+    read = replace(read, variants=[variant])
+    conduct.conduct(read, out, table, Here())
+    write_csv(table, [{k: v for k, v in r.items() if k != "options"} | {"first": "4x2"} for r in rows(table)])
+    again = Here()
+    conduct.conduct(read, out.with_name("elsewhere"), table, again)
+    assert again.ran == []
+    assert [(r["options"], r.get("first")) for r in rows(table)] == [("first=4x2", None)]
 
 
 @pytest.mark.parametrize(

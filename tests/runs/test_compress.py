@@ -6,10 +6,10 @@ import pytest
 from refdope import Recipe, interop
 from refdope.cli import main
 from refdope.layers import LSTM
-from refdope.structures import HMD, LMF, Kronecker, Overlay
-from refdope.structures.base import Structure
 from refdope.runs.compress import compress_layers
 from refdope.runs.trained import read_model
+from refdope.structures import HMD, LMF, Kronecker, Overlay
+from refdope.structures.base import Structure
 from tests.experiments.small import TEXT
 
 

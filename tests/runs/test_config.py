@@ -4,9 +4,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from refdope import Dense, Doped, Overlay
-from refdope.training import SGD, Adam
+from refdope import GRU, Dense, Doped, Overlay
 from refdope.runs.config import PRESETS, Config, read_toml
+from refdope.runs.language import Language
+from refdope.training import SGD, Adam
 
 
 def test_toml_repeats_the_config(tmp_path):
@@ -19,7 +20,7 @@ def test_toml_repeats_the_config(tmp_path):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"hiden": 3}, "there is no setting 'hiden'; there are data, level"),
+        ({"hiden": 3}, "there is no setting 'hiden'; there are data, task, level"),
         ({"hidden": "3"}, "hidden must be int, got '3'"),
         ({"hidden": 2.5}, "hidden must be int, got 2.5"),
         ({"overlay": 1}, "overlay must be bool, got 1"),
@@ -34,8 +35,11 @@ def test_toml_repeats_the_config(tmp_path):
         ({"structure": "none", "overlay": False}, "structure none needs the overlay"),
         ({"overlay": False, "cmr": 0.1}, "cmr needs the overlay"),
         ({"structure": "none", "alternate": 5}, "alternate needs two co-matrices"),
-        ({"first": "50 by 4"}, "first must be like 50x4, with structure kronecker, got '50 by 4', kronecker"),
-        ({"first": "50x4", "structure": "lmf"}, "first must be like 50x4, with structure kronecker"),
+        ({"options": "50 by 4"}, "an option must be NAME=VALUE, such as block=8, got '50 by 4'"),
+        ({"options": {"first": [50, 4]}, "structure": "lmf"}, "LMF: there is no option 'first'; it has none"),
+        ({"options": "block=8"}, "Kronecker: there is no option 'block'; it has first"),
+        ({"options": "block=8", "structure": "none"}, "options are those of a structure, of which there is none"),
+        ({"layer": "gru", "joint": True}, "joint is of LSTM layers, got layer gru"),
         ({"steps": 0, "epochs": 0.0}, "steps or epochs must be above 0"),
     ],
 )
@@ -66,23 +70,37 @@ def test_files_that_are_no_toml_are_refused(tmp_path):
         read_toml(tmp_path / "nowhere.toml")
 
 
+def model(**settings):
+    """Return the language model of a config, for nine tokens."""
+    return Language.model(Config(**settings), {"vocabulary": range(9)})
+
+
 def test_models_of_a_config():
-    doped = Config(hidden=20, factor=5, cmr=0.2, cmr_rows="sparse", layers=2).model(9)
+    doped = model(hidden=20, factor=5, cmr=0.2, cmr_rows="sparse", layers=2)
     assert len(doped.layers) == 2
     assert isinstance(doped.layers[1].Wh, Doped)
     assert (doped.layers[1].Wh.cmr.rate, doped.layers[1].Wh.cmr.rows) == (0.2, "sparse")
     assert doped.embedding.E.dtype == np.float32
-    assert isinstance(Config(hidden=20, factor=5, structure="none").model(9).layers[0].Wx, Overlay)
-    dense = Config(hidden=20, structure="dense", overlay=False, init=0.05, forget_bias=0).model(9)
+    assert isinstance(model(hidden=20, factor=5, structure="none").layers[0].Wx, Overlay)
+    dense = model(hidden=20, structure="dense", overlay=False, init=0.05, forget_bias=0)
     assert isinstance(dense.layers[0].Wx, Dense)
     for W in (dense.layers[0].Wx.W, dense.embedding.E, dense.softmax.W):
         assert np.sqrt(np.mean(W.astype(float) ** 2)) == pytest.approx(0.05, rel=1e-5)
     assert not dense.layers[0].b.any()
 
 
-def test_a_joint_matrix_and_the_shape_of_its_first_factor():
-    model = Config(hidden=20, factor=5, joint=True, first="16x4").model(9)
-    (W,) = model.matrices.values()
+def test_a_gru_is_made_without_a_forget_bias():
+    made = model(hidden=20, factor=5, layer="gru", forget_bias=2)
+    assert isinstance(made.layers[0], GRU)
+    assert not made.layers[0].bx.any()
+
+
+@pytest.mark.parametrize("given", [{"options": {"first": [16, 4]}}, {"options": "first=16x4"}, {"first": "16x4"}])
+def test_options_of_a_structure_are_a_table_or_text_and_what_older_runs_called_first(given):
+    config = Config.from_dict({"hidden": 20, "factor": 5, "joint": True} | given, "here")
+    assert config.options == "first=16x4"
+    assert config == Config.from_dict(tomllib.loads(config.to_toml()), "there")
+    (W,) = model(hidden=20, factor=5, joint=True, options=config.options).matrices.values()
     assert (W.shape, W.structure.A.shape, W.structure.B.shape) == ((80, 40), (16, 4), (5, 10))
 
 

@@ -18,8 +18,9 @@ from numpy.testing import assert_array_equal
 from refdope.cli import main
 from refdope.runs import checkpoint
 from refdope.runs.config import Config
-from refdope.runs.run import Experiment
-from refdope.runs.folder import checkpoints, out_of_reach, read_config, read_text
+from refdope.runs.folder import checkpoints, out_of_reach, read_config
+from refdope.runs.language import Language
+from refdope.runs.run import Run
 from tests.experiments.small import TEXT
 from tests.runs.small import SMALL, content, flags, same_run
 
@@ -100,12 +101,12 @@ def test_a_restored_experiment_goes_on_with_the_same_bits(optimizer, cut, text):
             experiment.measure()
             experiment.update()
 
-    whole, first = Experiment(config, read_text(config)), Experiment(config, read_text(config))
+    whole, first = Run(config, Language.of(config)), Run(config, Language.of(config))
     go(whole, 40)
     go(first, cut)
     arrays, record = first.state()
     saved = {name: a.copy() for name, a in arrays.items()}, json.loads(json.dumps(record))
-    second = Experiment(config, read_text(config))
+    second = Run(config, Language.of(config))
     second.restore(*saved, "here")
     go(second, 40)
     (a, record_a), (b, record_b) = whole.state(), second.state()
@@ -313,14 +314,14 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_stays(runs, tmp_path, capsy
 
 
 def test_divergence_stops_and_the_last_good_checkpoint_stays(runs, tmp_path, capsys, monkeypatch):
-    run, update = tmp_path / "run", Experiment.update
+    run, update = tmp_path / "run", Run.update
 
     def diverges(self):
         if self.step == 12:
             self.trainer.model.softmax.b[0] = np.nan
         return update(self)
 
-    monkeypatch.setattr(Experiment, "update", diverges)
+    monkeypatch.setattr(Run, "update", diverges)
     assert main(["train", str(run), *flags(runs / "text.txt")]) == 2
     assert "training diverged: the gradient's norm is nan" in capsys.readouterr().err
     arrays, record = checkpoint.load(checkpoints(run)[-1])

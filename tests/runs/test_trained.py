@@ -60,9 +60,9 @@ def test_a_prompt_is_split_as_the_text_was(tmp_path, capsys):
     for split in ("train", "valid", "test"):
         (folder / f"ptb.{split}.txt").write_text(" it was n't <unk> of <unk> they say \n" * 60)
     assert main(["train", str(tmp_path / "run"), *flags(folder, level="word", words=20)]) == 0
-    _, _, vocabulary, _, spaced = read_model(tmp_path / "run")
-    assert spaced
-    assert "n't" in vocabulary.tokens
+    record = read_model(tmp_path / "run").record
+    assert record["spaced"]
+    assert "n't" in record["vocabulary"]
     seen = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Vocabulary, "encode", lambda self, tokens: seen.append(tokens) or np.zeros(len(tokens), int))
@@ -87,9 +87,9 @@ def test_generate_writes_from_characters_and_from_words(runs, text, tmp_path, ca
 
 
 def test_a_model_that_is_read_is_the_one_that_was_trained(runs):
-    model, config, vocabulary, *_ = read_model(runs / "ended")
+    model, config, _, record = read_model(runs / "ended")
     arrays, _ = checkpoint.load(runs / "ended" / "weights.npz")
     for name, a in model.params.items():
         assert_array_equal(a, arrays[f"params.{name}"])
-    assert vocabulary.tokens[0] == "<unk>"
+    assert record["vocabulary"][0] == "<unk>"
     assert config.hidden == 8

@@ -4,7 +4,8 @@ from numpy.testing import assert_array_equal
 
 from refdope import CMR, Kronecker, LanguageModel, Recipe
 from refdope.data import Batches
-from refdope.training import SGD, Adam, Annealer, CubicRamp, LinearDecay, Trainer, evaluate
+from refdope.models import evaluate
+from refdope.training import SGD, Adam, Annealer, CubicRamp, LinearDecay, Trainer
 
 PATTERN = np.tile(np.array([0, 1, 2, 3, 4, 5, 4, 3, 2, 1], dtype=np.int32), 60)
 
