@@ -42,8 +42,9 @@ class OutOfTime(BaseException):
     """What stops a step that takes too long; no `except Exception` catches it."""
 
 
-def marked(notebook: Notebook, source: Notebook, limits: Limits = Limits()) -> dict[str, Mark]:
+def marked(notebook: Notebook, source: Notebook, limits: Limits | None = None) -> dict[str, Mark]:
     """Return the mark of every check by its name, whatever the cells do to the process that executes them."""
+    limits = limits or Limits()
     marks: dict[str, Mark] = {}
     skipped: dict[int, str] = {}
     while (stopped := _round(notebook, source, limits, marks, skipped)) is not None:
@@ -88,9 +89,7 @@ def _round(
     return step, why
 
 
-def _work(
-    pipe: Any, notebook: Notebook, source: Notebook, limits: Limits, done: list[str], skipped: list[int]
-) -> None:
+def _work(pipe: Any, notebook: Notebook, source: Notebook, limits: Limits, done: list[str], skipped: list[int]) -> None:
     """Execute cells in this process, and send what comes of them."""
     with suppress(OSError, AttributeError):
         os.setsid()  # a group of its own, ended as one

@@ -22,15 +22,14 @@ def flags(students: Mapping[str, Mapping[str, Any]], source: Notebook) -> dict[s
     theirs = {told_of(cell)["grade_id"]: cell for cell in source["cells"] if told_of(cell).get("solution")}
     code = [name for name, cell in theirs.items() if cell["cell_type"] == "code"]
     words = [name for name, cell in theirs.items() if cell["cell_type"] == "markdown"]
-    model = {name: _unmarked(text_of(cell)) for name, cell in theirs.items()}
+    model = {name: text_of(cell) for name, cell in theirs.items()}
     before: dict[tuple[str, ...], str] = {_shape(model, code): "the solution of the course"}
     said: dict[str, str] = {_words(model[name]): "the solution of the course" for name in words}
     told: dict[str, list[str]] = {}
     for student, entry in students.items():
         found: list[str] = []
         for text in entry["code"]:
-            for name in _taken(text) - given:
-                found.append(f"imports {name}")
+            found += [f"imports {name}" for name in sorted(_taken(text) - given)]
             found += _reaches(text)
         shape = _shape(entry["cells"], code)
         if any(shape):
@@ -48,7 +47,7 @@ def flags(students: Mapping[str, Mapping[str, Any]], source: Notebook) -> dict[s
 
 def _unmarked(text: str) -> str:
     """Return a solution without nbgrader's markers and the advice on marking."""
-    text = re.sub(r"### (BEGIN|END) .*\n?", "", text)
+    text = re.sub(r"^[ \t]*### (BEGIN|END) .*\n?", "", text, flags=re.MULTILINE)
     return re.sub(r"\(Marking:.*\)", "", text, flags=re.DOTALL)
 
 
@@ -106,7 +105,7 @@ def _shape(cells: Mapping[str, str], names: list[str]) -> tuple[str, ...]:
         text = cells.get(name, "")
         if not text.strip() or "raise NotImplementedError" in text:
             return ()
-        tree = _tree(text)
+        tree = _tree(_unmarked(text))
         known: dict[str, str] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Name):
@@ -122,4 +121,4 @@ def _shape(cells: Mapping[str, str], names: list[str]) -> tuple[str, ...]:
 
 def _words(text: str) -> str:
     """Return an answer without what an editor changes: case, spaces, marks."""
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return " ".join(re.findall(r"\w+", _unmarked(text).lower()))

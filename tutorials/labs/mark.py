@@ -23,6 +23,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from pages import page
 __all__ = ["Mark", "checks_of", "main", "mark"]
 
 LARGEST = 50_000_000  # bytes of a notebook
+NOISE = r"\(\d+\)|_?assignsubmission_file_?|\b(copy|kopie|final|submission)\b|-\d+$"  # of browsers and platforms
 ADVICE = "ask for the file as Jupyter saves it"
 
 
@@ -173,11 +175,11 @@ class Book:
             "cells": {named(cell): text_of(cell) for cell in notebook["cells"] if named(cell)},
             "code": [text_of(cell) for cell in notebook["cells"] if cell.get("cell_type") == "code"],
         }
-        got, of = sum(mark.points for mark in marks.values()), sum(mark.of for mark in marks.values())
+        got, of = sum(each.points for each in marks.values()), sum(each.of for each in marks.values())
         lines = [f"{got:g} of {of:g} points by checks"]
-        for check, mark in marks.items():
-            if mark.told:
-                lines += [f"  {check}: {mark.points:g} of {mark.of:g}", *(f"      {s}" for s in mark.told.splitlines())]
+        for check, each in marks.items():
+            if each.told:
+                lines += [f"  {check}: {each.points:g} of {each.of:g}", *(f"      {s}" for s in each.told.splitlines())]
         return "\n".join(lines)
 
     def write(self) -> None:
@@ -193,15 +195,15 @@ class Book:
                 marks = {check: Mark(*got) for check, got in entry["marks"].items()}
                 written = {question: given.get((student, question)) for question in questions}
                 entered = [points for points in written.values() if points is not None]
-                code = sum(mark.points for mark in marks.values())
+                code = sum(each.points for each in marks.values())
                 row: dict[str, Any] = {"student": student, "code": code}
                 row |= {"written": sum(entered) if len(entered) == len(written) else ""}
                 row |= {"total": code + sum(entered) if len(entered) == len(written) else ""}
-                row |= {"of": sum(mark.of for mark in marks.values()) + sum(of for _, of in questions.values())}
-                row |= {check: mark.points for check, mark in marks.items()}
+                row |= {"of": sum(each.of for each in marks.values()) + sum(of for _, of in questions.values())}
+                row |= {check: each.points for check, each in marks.items()}
                 row |= {question: "" if points is None else points for question, points in written.items()}
                 sheet.append(row | {"flags": "; ".join(flagged[student]), "notebook": entry["notebook"]})
-                checks += [{"student": student, "check": check} | mark._asdict() for check, mark in marks.items()]
+                checks += [{"student": student, "check": check} | each._asdict() for check, each in marks.items()]
             _table(self.folder / f"{lab}.csv", sheet)
             _table(self.folder / f"{lab}.checks.csv", checks)
             for question, (text, of) in questions.items():
@@ -239,7 +241,7 @@ def questions_of(source: Notebook) -> dict[str, tuple[str, float]]:
     cells = source["cells"]
     return {
         told_of(cell)["grade_id"]: (text_of(before), told_of(cell)["points"])
-        for before, cell in zip(cells, cells[1:])
+        for before, cell in pairwise(cells)
         if told_of(cell).get("grade") and not told_of(cell)["locked"]
     }
 
@@ -250,8 +252,7 @@ def student_of(path: Path, labs: Iterable[str]) -> str:
     names = "|".join([*map(re.escape, labs), rf"lab[\s_-]*[{letters}](?![a-z])"])
     for part in (path.stem, *(folder.name for folder in path.absolute().parents)):
         rest = re.sub(names, " ", part, flags=re.IGNORECASE)
-        rest = re.sub(r"\(\d+\)|\b(copy|kopie|final|submission|_?assignsubmission_file)\b|-\d+$|_?assignsubmission_file_?",
-                      " ", rest, flags=re.IGNORECASE)  # fmt: skip
+        rest = re.sub(NOISE, " ", rest, flags=re.IGNORECASE)
         if rest := re.sub(r"^[\s_.-]+|[\s_.-]+$", "", rest):
             return rest
     return str(path)
