@@ -33,9 +33,7 @@ def test_a_teacher_marks_a_folder(labs, capsys, tmp_path):
         if cell["id"] == "a-forward":
             cell["source"] += "\nclass check:\n    kron_entry = kron_forward = print"
         if cell["id"] == "a-question-1":
-            cell["source"] = (
-                "<script>alert(1)</script> By the product with the factors exchanged, as far as I can see it."
-            )
+            cell["source"] = "<script>alert(1)</script> By the product with the two factors exchanged, as far as I see."
     put(inside / "ann" / "Lab A (1).ipynb", fake)
     put(inside / "bob_a_kronecker.ipynb", fake)
     put(inside / "broken_a_kronecker.ipynb", "{")
@@ -154,7 +152,8 @@ def test_nbgrader_gives_the_same_marks(labs, tmp_path):
     for name, (notebook, _) in SUBMISSIONS.items():
         put(course / "submitted" / name / "lab_a/a_kronecker.ipynb", notebook)
     options = ["--ExecutePreprocessor.timeout=12", "--CourseDirectory.course_id=c"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    beside = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])  # nbgrader calls alembic
+    environment = os.environ | {"PATH": beside, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
     def nbgrader(*words):
         call = [sys.executable, "-m", "nbgrader", *words, *options]
