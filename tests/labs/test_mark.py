@@ -133,13 +133,11 @@ def test_flags_tell_what_to_look_at(labs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*HONEST, *HOSTILE, *BEYOND_NBGRADER])
-def test_a_notebook_costs_itself_its_own_steps_alone(labs, name, monkeypatch):
+def test_a_notebook_costs_itself_its_own_steps_alone(labs, name):
     notebook, points = (SUBMISSIONS | BEYOND_NBGRADER)[name]
     import execute
 
     marks = execute.marked(notebook, read("source", "a_kronecker"), execute.Limits(seconds=8))
-    if name == "awaits":
-        pytest.importorskip("IPython")
     assert sum(each.points for each in marks.values()) == points, marks
 
 

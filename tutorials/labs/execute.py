@@ -5,7 +5,10 @@ is interrupted, and if it does not heed that, or ends the process, the process i
 else is executed as before, and marks that were given are kept. So a step costs its own points and no others.
 """
 
+import ast
+import asyncio
 import importlib
+import inspect
 import json
 import linecache
 import multiprocessing
@@ -201,12 +204,13 @@ class _Shell:
         """Execute a cell."""
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)  # for tracebacks
         try:
-            code = compile(text, name, "exec")
+            code = compile(text, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         except SyntaxError:
             if plain(text) == text:
                 raise
         else:
-            exec(code, self.namespace)
+            if inspect.iscoroutine(result := eval(code, self.namespace)):
+                asyncio.run(result)
             return
         shell = self.ipython()
         if shell is None:
