@@ -16,7 +16,7 @@ help:
 	@echo "make test-torch every derivative against PyTorch's autograd, and the checker on a PyTorch module"
 	@echo "make zoo        what gradcheck, torch, SciPy and autograd say of 355 wrong backward passes; figures/zoo.md"
 	@echo "make figures    draw all figures and tables again from the data in figures/; a minute"
-	@echo "make tutorials  execute the notebooks and compare what they show with what is committed; three minutes"
+	@echo "make tutorials  execute the notebooks and compare what they show with what is committed; two minutes; the first time some more, to install Jupyter"
 	@echo "make bench      this package against its peers, roofline, crossover, memory: benchmarks/results/, 25 minutes"
 	@echo "make bench-quick  the comparison alone, a minute and a half"
 	@echo "make format     format the code"
@@ -32,7 +32,7 @@ test: .venv/.tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --cov --numprocesses auto --dist worksteal
 	$(BIN)/coverage report --include='refdope/structures/*,refdope/layers/*,refdope/models/*' --fail-under=100
 
-test-slow: .venv/.tests
+test-slow: .venv/.tests .venv/.nbgrader
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses auto
 
 test-torch: .venv/.torch
@@ -80,8 +80,15 @@ clean:
 	$(PIP) install --quiet --constraint requirements.txt --requirement tests/torch/requirements.txt
 	@touch $@
 
+# what nbgrader says of the labs
+.venv/.nbgrader: tests/labs/requirements.txt .venv/.tests
+	@echo "installing nbgrader into .venv, once; this takes some minutes"
+	$(PIP) install --quiet --constraint requirements.txt --requirement tests/labs/requirements.txt
+	@touch $@
+
 # the notebooks
 .venv/.tutorials: pyproject.toml requirements.txt | $(BIN)/python
+	@echo "installing Jupyter into .venv, once; this takes some minutes"
 	$(PIP) install --quiet --constraint requirements.txt --editable '.[tutorials]'
 	@touch $@ .venv/.runs
 

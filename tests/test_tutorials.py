@@ -62,6 +62,35 @@ def test_what_is_different_in_every_run_is_not_kept(run):
     assert "execution" not in seen["cells"][1]["metadata"]
 
 
+def failed(line, value="times", kind="AssertionError"):
+    error = {"output_type": "error", "ename": kind, "evalue": value, "traceback": [f"\x1b[31m----> 2\x1b[0m {line}"]}
+    return notebook(more=[error])
+
+
+def test_only_an_assertion_on_times_is_tried_again(run):
+    assert run._by_times(failed('assert a < b, "times"'))
+    assert run._failed(failed('assert a < b, "times"')) == 'assert a < b, "times"'
+    assert not run._by_times(failed("assert a < b", ""))
+    assert not run._by_times(failed("1 / 0", "times", "ZeroDivisionError"))
+    assert not run._by_times(notebook())
+
+
+def test_what_measures_runs_alone_at_the_end_and_is_given_up_with_a_warning(run, monkeypatch, capsys):
+    order, ways = [], {"7_cost": ["SPOILT", "ok"], "8_beyond_kronecker": ["SPOILT"] * 4}
+
+    async def one(path, free, write):
+        order.append(path.stem)
+        return ways.get(path.stem, ["ok"]).pop(0)
+
+    monkeypatch.setattr(run, "_one", one)
+    assert run.asyncio.run(run._all(NOTEBOOKS, 2, write=False)) == 0
+    assert order[-5:] == ["7_cost"] * 2 + ["8_beyond_kronecker"] * 3
+    assert "7_cost" not in order[:-5]
+    assert "8_beyond_kronecker.ipynb: its times are spoilt" in capsys.readouterr().err
+    ways["7_cost"] = ["SPOILT"] * 3
+    assert run.asyncio.run(run._all([NOTEBOOKS[6]], 2, write=True)) == 1
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_are_committed_as_executed(path):
     cells = json.loads(path.read_text())["cells"]

@@ -15,6 +15,7 @@ from labchecks.compare import (
     lean,
     numbers,
     passed,
+    products,
     several,
     shaped,
     values,
@@ -22,6 +23,7 @@ from labchecks.compare import (
 from labchecks.compare import report as report
 
 LARGE = (40, 30, 30, 40)  # so large that W, or something like it, is seen in the memory
+SMALL = (8, 7, 7, 8)  # so small that every product of two numbers can be counted
 FACTORS = (
     (3, 2, 4, 5),
     (2, 5, 3, 7),
@@ -48,7 +50,7 @@ def kron_entry(student: Student) -> None:
                 fail(
                     student, f"It returns an array of shape {np.shape(entry)}, should be a number.", look="its indices"
                 )
-            given[r, c] = entry
+            given[r, c] = shaped(student, "the entry", entry, 0.0)
         like = {"these are the entries of B ⊗ A": np.kron(p["B"], p["A"])}
         values(student, "W", given, W, "which of // and % by the shape of B belongs to A, and which to B", like)
     _lean(student, "A", "B", r=7, c=5)
@@ -62,6 +64,15 @@ def _lean(student: Student, *names: str, look: str = "np.kron, outer products: n
     dense = 8.0 * m1 * n1 * m2 * n2
     given = {name: p[name] for name in names} | more
     lean(student, dense, "W, or something as large, is made.", look, **given)
+    if "r" in more:
+        return
+    (m1, n1, m2, n2), R = SMALL, 2
+    p = _factors(SMALL, R, 0)
+    made, dense = products(student, **{name: p[name] for name in names}), R * m1 * n1 * m2 * n2
+    if made >= 0.75 * dense:
+        took = f"It takes {made} products of numbers for {R} rows, where the dense W takes {dense:.0f}."
+        two = "two products of matrices, one after the other; np.einsum of three arrays makes all at once"
+        fail(student, "The numbers are right.", took, look=f"{two}, unless told optimize=True")
 
 
 def kron_forward(student: Student, seed: int = 0) -> None:
@@ -100,16 +111,20 @@ def dot_test(student: Student) -> None:
 
         here = {"forward": noted("x", lambda x: x @ W.T), "adjoint": noted("dy", adjoint)}
         given = call(student, **here, m=m, n=n, rng=np.random.default_rng(4))
+        if isinstance(given, tuple | list) and len(given) == 2:
+            fail(student, "It returns two numbers, should be one.", look="its `return`: |p - q| / (|p| + |q|)")
         return float(shaped(student, "the difference", given, 0.0))
 
     right = told(lambda dy: dy @ W)
+    formula = "|p - q| / (|p| + |q|): which absolute values are taken, and what is divided by what"
+    if -1e-12 < right < 0:
+        fail(student, f"It gives {right:.2g}, a negative number, for a right transpose.", look=formula)
     if not 0 <= right < 1e-12:
         fail(
             student,
             f"It gives {right:.2g} for a right transpose, should be rounding.",
             look="what is multiplied by what: is each row multiplied by its own row only?",
         )
-    formula = "|p - q| / (|p| + |q|): which absolute values are taken, and what is divided by what"
     for what, adjoint, should, look in (
         ("the transpose, its columns reversed", lambda dy: (dy @ W)[:, ::-1], None, "x and dy: is every entry random?"),
         ("the transpose, its rows exchanged", lambda dy: (dy @ W)[[1, 0, 2]], None, "x and dy: is every row another?"),
@@ -118,8 +133,12 @@ def dot_test(student: Student) -> None:
     ):
         given = told(adjoint)
         if not given > 1e-6:
+            x, dy = (np.vstack(asked[name]) if asked[name] else np.zeros((1, 1)) for name in ("x", "dy"))
+            mixed = "rows" in what and not any(np.allclose(rows, rows[0]) for rows in (x, dy))
+            if mixed:
+                look = "what is multiplied by what: is each row multiplied by its own row only?"
             seen = f"It gives {given:.2g} for an adjoint that is {what}: the error is not seen."
-            fail(student, seen, look=look if given else "both sides: are `forward` and `adjoint` both called?")
+            fail(student, seen, look=look if given or mixed else "both sides: are `forward` and `adjoint` both called?")
         if should and not abs(given - should) < 1e-9:
             one, other = numbers(given, should, 3)
             fail(student, f"It gives {one} for an adjoint that is {what}, should be {other}.", look=look)
@@ -211,6 +230,9 @@ def kron_cost(student: Student) -> None:
             "this is the dearer of the two orders": max(left, right),
             "these are the multiply-adds of the dense product": m1 * m2 * n1 * n2,
             "this is the sum over both orders": left + right,
+            "these are FLOPs, two for every multiply-add": 2 * min(left, right),
+            "these are FLOPs, two for every multiply-add, of the dearer of the two orders": 2 * max(left, right),
+            "this is the first product alone": [m1 * n1 * n2, n1 * n2 * m2][left > right],
         }
         look = "both orders: A X is (m1, n2) and X Bᵀ is (n1, m2); then the product with the other factor"
         values(student, "multiply-adds", macs, min(left, right), look, like, at)

@@ -123,6 +123,13 @@ def lstm_forward(student: Student) -> None:
         params, x, _ = _layer(T, 0)
         h, cache = several(student, call(student, params=params, x=x), "h", "cache")
         right, right_cache = _lstm(params, x)
+        kept = cache.get("h") if isinstance(cache, Mapping) else None
+        if np.shape(kept) == (T + 1, *right.shape[1:]) and np.allclose(kept, right_cache["h"]):
+            if np.shape(h) == right.shape and np.allclose(h, kept[:-1]) and not np.allclose(h, right):
+                told = "It returns h[:-1], what goes into every step; should be h[1:], what comes out."
+                fail(student, told, look="its `return`: at index 0 is the h before the first step")
+            if np.shape(h) == np.shape(kept):
+                fail(student, "It returns all of h, the h before the first step, too.", look="its `return`: h[1:]")
         shaped(student, "h", h, right)
         like = {
             "b is left out": _lstm(params | {"b": 0 * params["b"]}, x)[0],

@@ -6,6 +6,7 @@ import re
 import traceback
 import tracemalloc
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import numpy as np
@@ -52,34 +53,44 @@ def fail(student: Student, *lines: str, look: str) -> NoReturn:
     """Raise `CheckError`: which function, what is wrong with it, and what to look at."""
     told = [f"    {line}" for text in lines if text for line in text.splitlines()]
     end = "" if look.endswith("?") else "."
-    raise CheckError("\n".join([f"{student.__name__} is WRONG.", *told, f"Look at: {look}{end}"]))
+    raise CheckError("\n".join([f"{name_of(student)} is WRONG.", *told, f"Look at: {look}{end}"]))
 
 
 def passed(student: Student, what: str) -> None:
     """Say that a check has passed."""
-    print(f"ok    {student.__name__}: {what}")
+    print(f"ok    {name_of(student)}: {what}")
+
+
+def name_of(student: Student) -> str:
+    """Return the name of a student's function, or what stands in its place."""
+    return getattr(student, "__name__", f"{type(student).__name__} (no function)")
 
 
 def call(student: Student, **given: Any) -> Any:
     """Call a function by position, on copies; tell what stops it, and what it changes of its arguments."""
     copies = {name: copy.deepcopy(value) for name, value in given.items()}
+    told = ", ".join(f"{name} {_shown(value)}" for name, value in given.items())
+    if not callable(student):
+        fail(
+            student,
+            f"It is {student!r:.60}, should be a function.",
+            look="what its name is assigned to, in later cells",
+        )
     try:
         with np.errstate(all="ignore"):  # what is not finite is told below
             result = student(*copies.values())
     except NotImplementedError:
-        told = (
-            f"{student.__name__} is not written yet.\nLook at: the text above it; write your lines where the stub is."
-        )
-        raise CheckError(told) from None
+        unwritten = f"{name_of(student)} is not written yet.\nLook at: the text above it; write your lines where"
+        raise CheckError(f"{unwritten} the stub is.") from None
     except CheckError:
         raise
     except Exception as error:
         where, line = _where(error, student)
-        told = ", ".join(f"{name} {_shown(value)}" for name, value in given.items())
         stops = f"It stops with {type(error).__name__}{where}: {error}"
         fail(student, stops, line, f"It was called with {told}.", look="that line" if where else "its arguments")
     if result is None:
-        fail(student, "It returns nothing (None).", look="its last line: is there a `return`?")
+        way = "is there a `return`, on the way that these arguments take?"
+        fail(student, "It returns nothing (None).", f"It was called with {told}.", look=f"its last line: {way}")
     for name, value in given.items():
         if not _same(value, copies[name]):
             fail(student, f"It changes its argument {name}, which belongs to whoever calls it.", look=LOOK["mutated"])
@@ -98,9 +109,17 @@ def several(student: Student, result: Any, *names: str) -> tuple[Any, ...]:
 def shaped(student: Student, name: str, given: Any, right: Any) -> Array:
     """Return a result as an array of the shape of the right one, or tell that it is none."""
     right = np.asarray(right)
+    if isinstance(given, list | tuple) and right.ndim:
+        fail(
+            student, f"{name} is a {type(given).__name__}, should be an array.", look="how it is made: np.array of it?"
+        )
     if not isinstance(given, np.ndarray | np.generic | int | float):
         fail(student, f"{name} is no array but {type(given).__name__}.", look="what is returned, and in which order")
     given = np.asarray(given)
+    if given.ndim == 0:
+        _no_answer(student, name, given, right)
+    if given.dtype.kind not in "biuf":
+        fail(student, f"{name} has dtype {given.dtype}, should be {right.dtype}.", look=f"how {name} is made")
     if given.shape == right.shape:
         return given
     hint = ""
@@ -122,6 +141,14 @@ def shaped(student: Student, name: str, given: Any, right: Any) -> Array:
     )
 
 
+def _no_answer(student: Student, name: str, given: Array, right: Array) -> None:
+    """Tell if True or False is given where numbers are asked for."""
+    if given.dtype == bool and right.dtype != bool:
+        what = f"{name} is {given}: an answer" if given.ndim == 0 else f"{name} has True and False in it: answers"
+        look = "what is compared at the end, by ==, <, np.isclose: return the numbers, not the comparison"
+        fail(student, f"{what} yes or no, should be {'a number' if right.ndim == 0 else 'numbers'}.", look=look)
+
+
 def keyed(student: Student, result: Any, like: Mapping[str, Any], what: str = "the gradient of ") -> dict[str, Array]:
     """Return a dict of arrays with the names and shapes of the right one, or tell what differs."""
     if not isinstance(result, Mapping) or set(result) != set(like):
@@ -141,6 +168,41 @@ def lean(student: Student, dense: float, told: str, look: str, **given: Any) -> 
     if peak > dense / 4:
         took = f"It takes {peak / 1e6:.1f} MB where W has {dense / 1e6:.1f} MB: {told}"
         fail(student, "The numbers are right.", took, look=look)
+
+
+class _Counted(float):
+    """A number that counts in how many products it takes part."""
+
+    products = 0
+
+    def __mul__(self, other: Any) -> "_Counted":
+        _Counted.products += 1
+        return _Counted(float(self) * float(other))
+
+    def __add__(self, other: Any) -> "_Counted":
+        return _Counted(float(self) + float(other))
+
+    def __neg__(self) -> "_Counted":
+        return _Counted(-float(self))
+
+    __rmul__, __radd__ = __mul__, __add__
+
+
+def products(student: Student, **given: Any) -> int:
+    """Return how many products of two numbers a call makes; 0 where this cannot be counted."""
+    counted = {name: _counted(value) for name, value in given.items()}
+    _Counted.products = 0
+    with suppress(Exception):  # what takes no such numbers: other checks have tried it
+        student(*counted.values())
+        return _Counted.products
+    return 0
+
+
+def _counted(array: Array) -> Array:
+    made = np.empty(array.shape, object)
+    for at in np.ndindex(array.shape):
+        made[at] = _Counted(array[at])
+    return made
 
 
 def values(
@@ -169,6 +231,7 @@ def values(
     """
     right = np.asarray(right)
     given = shaped(student, name, given, right)
+    _no_answer(student, name, given, right)
     one, two = given.astype(float), right.astype(float)  # of bool, too
     scale = float(np.max(np.abs(two), initial=1e-300))
     bad = ~(np.abs(one - two) <= 1e-10 * scale)
@@ -282,7 +345,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _where(error: Exception, student: Student) -> tuple[str, str]:
     """Return the line of the student's cell at which it stopped, by number and by text, as far as they are known."""
-    file = student.__code__.co_filename
+    file = getattr(getattr(student, "__code__", None), "co_filename", "")
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     if not lines:
         return "", ""

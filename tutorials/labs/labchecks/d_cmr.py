@@ -9,6 +9,7 @@ from labchecks.compare import report as report
 from refdope import Kronecker
 
 RATE = 0.3
+OPPOSITE = "b2 is the opposite of b1: where one is True the other is False, always."
 
 
 def _pass(seed: int, R: int = 6) -> dict[str, Any]:
@@ -31,6 +32,8 @@ def sample_masks(student: Student) -> None:
         return b1, b2
 
     b1, b2 = draw(0)
+    if np.array_equal(b2, ~b1):
+        fail(student, OPPOSITE, look="whether b2 is drawn on its own, independent of b1")
     for name, b in (("b1", b1), ("b2", b2)):
         if np.all(b == b[0]):
             fail(student, f"{name} is the same in every row of x.", look="the shape that is drawn: (R, m)")
@@ -42,10 +45,19 @@ def sample_masks(student: Student) -> None:
     if abs(np.mean(b1 & b2) - (1 - RATE) ** 2) > 0.025:
         told = f"Both are True in {np.mean(b1 & b2):.0%} of the entries, should be {(1 - RATE) ** 2:.0%}."
         fail(student, told, look="whether b2 is drawn on its own, independent of b1")
+    for name, b in (("b1", b1), ("b2", b2)):
+        expected = RATE * (1 - RATE)  # the variance of an entry
+        for what, counts in (("row", b.sum(1)), ("column", b.sum(0))):
+            if np.var(counts) < 0.3 * expected * b.size / len(counts):
+                told = f"{name} drops the same number of entries in every {what}, or nearly so."
+                fail(student, told, look="every entry on its own: one random number for each, compared with the rate")
     if not all(np.array_equal(one, other) for one, other in zip(draw(0), (b1, b2))):
         fail(student, "The same seed gives other masks.", look="where the random numbers come from: `rng` alone")
     if np.array_equal(draw(1)[0], b1):
         fail(student, "Another generator gives the same masks.", look="where the random numbers come from: `rng` alone")
+    if len({int(b.sum()) for b in (draw(seed)[0] for seed in range(4))}) == 1:
+        told = "Always the same number of entries is dropped, whatever the seed."
+        fail(student, told, look="every entry on its own: one random number for each, compared with the rate")
     if not all(b.all() for b in draw(0, 0.0)):
         fail(student, "At rate 0 something is dropped.", look="the comparison: < or <=, > or >=")
     passed(student, "their share, their independence, and their seed")
@@ -63,6 +75,7 @@ def cmr_forward(student: Student) -> None:
         z = call(student, K=Kronecker(p["A"], p["B"]), S=p["S"], x=p["x"], b1=b1, b2=b2, rate=RATE)
         like = {
             "the division by 1 - rate is missing": _forward(p, b1, b2, 1.0),
+            "it is divided by 1 - rate twice": _forward(p, b1, b2, 1 / (1 - RATE) ** 2),
             "it is divided by the rate": _forward(p, b1, b2, 1 / RATE),
             "it is multiplied by 1 - rate": _forward(p, b1, b2, 1 - RATE),
             "the masks are exchanged": _forward(p, b2, b1),
@@ -107,12 +120,23 @@ def cmr_backward(student: Student, seed: int = 0) -> None:
         given = call(student, K=Kronecker(p["A"], p["B"]), S=p["S"], x=p["x"], dz=dz, b1=b1, b2=b2, rate=rate)
         dx, found = several(student, given, "dx", "grads")
         shaped(student, "dx", dx, p["x"])
-        keyed(student, found, {name: p[name] for name in ("A", "B", "S")})
+        _twice(student, {"x": dx} | keyed(student, found, {name: p[name] for name in ("A", "B", "S")}), p)
         return loss, params, grads
 
     gradients(student, problem, {"R = 1": 1, "R = 6": 6}, BACKWARD)
     if not seed:  # hidden checks say nothing
         passed(student, "dx, A, B and S, with 6 rows and with 1, against differences of the loss")
+
+
+def _twice(student: Student, given: dict[str, Array], p: dict[str, Any]) -> None:
+    """Tell if gradients are right but for a second division by 1 - rate."""
+    K = Kronecker(p["A"], p["B"])
+    d1, d2 = (p[b] * p["dz"] / (1 - RATE) for b in ("b1", "b2"))
+    right = K.gradient(p["x"], d1) | {"S": d2.T @ p["x"], "x": K.adjoint(d1) + d2 @ p["S"]}
+    twice = [name for name, g in given.items() if np.allclose(g * (1 - RATE), right[name], atol=0)]
+    if twice:
+        told = f"Divided by 1 - rate twice: the gradients of {', '.join(sorted(twice))}."
+        fail(student, told, look="the division by 1 - rate: once, on the way from dz to d1, and to d2")
 
 
 def _separate(student: Student, z: Array, one: Array, two: Array) -> None:
@@ -124,6 +148,8 @@ def _separate(student: Student, z: Array, one: Array, two: Array) -> None:
     b1, b2 = here["both"] | here["one"], here["both"] | here["two"]
     if np.array_equal(b1, b2):
         fail(student, "b1 and b2 are the same.", look="the two that sample_masks returns: each is used in its place")
+    if np.array_equal(b1, ~b2):
+        fail(student, OPPOSITE, look="the two that sample_masks returns: each is used in its place")
     for name, b in (("b1", b1), ("b2", b2)):
         if np.all(b == b[0]):
             fail(student, f"{name} is the same in every row of x.", look="how many rows of masks are drawn: len(x)")
@@ -143,17 +169,26 @@ def mean_of_passes(student: Student) -> None:
     told = f"Its distance from (K + S) x is {off:.1f} times what a mean of {n} passes has, should be about 1."
     if not off > 0.5:
         fail(student, told, look="whether masks are drawn at all")
+
+    def alone(seed: int, n: int = 1) -> Array:
+        drawn = call(student, K=K, S=S, x=p["x"], rate=RATE, n=n, rng=np.random.default_rng(seed))
+        return shaped(student, f"the mean of n = {n}", drawn, one)
+
+    of_rng = "where the random numbers come from: `rng`, which is handed in, alone"
+    first = alone(3)
+    if not np.array_equal(first, alone(3)):
+        fail(student, "The same generator gives another mean.", look=of_rng)
+    _separate(student, first, one, two)
+    twice = alone(3, 2)
+    if any(np.allclose(twice, factor * first) for factor in (1, 2, 0.5)):
+        fail(student, "All passes have the same masks.", told, look="whether masks are drawn anew in every pass")
+    if np.array_equal(first, alone(4)):
+        fail(student, "Another generator gives the same mean.", look=of_rng)
     if not off < 1.6:
         c = float(np.vdot(given, one + two) / np.vdot(one + two, one + two))
         scaled = f"It is about {c:.2f} times (K + S) x." if abs(c - 1) > 0.1 else ""
-        look = (
-            "the two divisions: of a pass by 1 - rate, of the sum by n"
-            if scaled
-            else "whether masks are drawn anew in every pass"
-        )
-        fail(student, told, scaled, look=look)
-    alone = call(student, K=K, S=S, x=p["x"], rate=RATE, n=1, rng=np.random.default_rng(3))
-    _separate(student, shaped(student, "the mean of one pass", alone, one), one, two)
+        look = "the two divisions: of a pass by 1 - rate, of the sum by n"
+        fail(student, told, scaled, look=look if scaled else "whether masks are drawn anew in every pass")
     passed(student, f"{n} passes, about as near to (K + S) x as they should be")
 
 
@@ -174,6 +209,12 @@ def seeded_loss(student: Student) -> None:
         fail(student, "The same seed gives another loss.", look="the generator: every call makes it from the seed")
     if ask(5) == ask(6):
         fail(student, "Two seeds give the same loss.", look="whether the generator is made from `seed`")
+    before = np.random.get_state()  # noqa: NPY002, the one that students must not use
+    ask(7)
+    after = np.random.get_state()  # noqa: NPY002
+    if before[2] != after[2] or not np.array_equal(before[1], after[1]):
+        told = "It draws from NumPy's global generator (np.random.seed, np.random.rand …)."
+        fail(student, told, look="the generator: np.random.default_rng(seed), handed to sample_masks")
     losses = np.array([ask(seed) for seed in range(400)])
     deviation = float(np.sqrt(np.sum(dz**2 * RATE / (1 - RATE) * (one**2 + two**2)) / len(losses)))
     if abs(losses.mean() - right) > 5 * deviation:
@@ -185,6 +226,18 @@ def seeded_loss(student: Student) -> None:
         only[at] = 1.0
         z[at] = call(student, **fixed | {"dz": only}, rate=RATE, seed=5)
     _separate(student, z, one, two)
+    sample = getattr(student, "__globals__", {}).get("sample_masks")
+    if callable(sample):
+        b1, b2 = several(
+            student, call(sample, rng=np.random.default_rng(5), R=len(z), m=z.shape[1], rate=RATE), "b1", "b2"
+        )
+        if not np.allclose(z, (b1 * one + b2 * two) / (1 - RATE)):
+            swapped = np.allclose(z, (b2 * one + b1 * two) / (1 - RATE))
+            told = "b1 and b2 are exchanged." if swapped else "These are not the masks of sample_masks at this seed."
+            look = (
+                "where b1 and b2 go" if swapped else "sample_masks(np.random.default_rng(seed), …): once, with no other"
+            )
+            fail(student, told, look=f"{look}, and the rate that is handed on")
     passed(student, "one loss a seed, and the right mean over the seeds")
 
 

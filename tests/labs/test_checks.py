@@ -1,18 +1,11 @@
 """The labs of the course: stubs fail, solutions pass, typical wrong answers are caught and told in the right words."""
 
-import contextlib
-import io
-import json
 import re
-import sys
-from pathlib import Path
 
-import matplotlib.pyplot
 import pytest
 
-ROOT = Path(__file__).parents[1]
-LABS = ROOT / "tutorials" / "labs"
-NAMES = sorted(path.stem for path in (LABS / "source").glob("*.ipynb"))
+from .answers import FURTHER
+from .conftest import LABS, NAMES, ROOT, marks_of, read, text_of, told_of
 
 # lab, check, a line of the solution, what a student wrote instead, what the check must say
 WRONG = [
@@ -179,40 +172,40 @@ WRONG = [
      "outside of the ramp"),
     ("d", "d-rate-test", "step < end", "step <= end", "one step late"),
     ("d", "d-rate-test", "step < end", "step < start", "ends at `start`"),
+    ("a", "a-dot-test", "np.sum(dy * forward(x)), np.sum(adjoint(dy) * x)",
+     "np.sum(dy @ forward(x).T), np.sum(adjoint(dy) @ x.T)", "by its own row only"),
+    ("a", "a-dot-test", "np.sum(dy * forward(x)), np.sum(adjoint(dy) * x)",
+     "np.vdot(dy.sum(0), forward(x).sum(0)), np.vdot(adjoint(dy).sum(0), x.sum(0))", "by its own row only"),
+    ("a", "a-dot-test", "abs(p - q) / (abs(p) + abs(q))", "np.isclose(p, q)", "an answer yes or no"),
+    ("a", "a-forward-test", "A @ X @ B.T", 'np.einsum("ij,rjl,kl->rik", A, X, B)', "np.einsum of three arrays"),
+    ("a", "a-adjoint-test", "A.T @ dY @ B", 'np.einsum("ij,rik,kl->rjl", A, dY, B)', "np.einsum of three arrays"),
+    ("a", "a-gradient-a-test", "(dY @ B @ X.swapaxes(1, 2)).sum(0)",
+     'np.einsum("rik,kl,rjl->ij", dY, B, X)', "np.einsum of three arrays"),
+    ("a", "a-cost-test", "min(left, right)", "2 * min(left, right)", "these are FLOPs"),
+    ("b", "b-forward-test", "return h[1:]", "return h[:-1]", "returns h[:-1]"),
+    ("b", "b-forward-test", "return h[1:]", "return h", "all of h"),
+    ("c", "c-kept-test", "    return final", "    if t > end:\n        return None\n    return final",
+     "called with t = "),
+    ("d", "d-mean-test", "    for _ in range(n):\n        b1, b2 = sample_masks(rng, len(x), len(S), rate)\n",
+     "    b1, b2 = sample_masks(rng, len(x), len(S), rate)\n    for _ in range(n):\n",
+     "All passes have the same masks"),
+    ("d", "d-mean-test", "        total = total", "        b2 = ~b1\n        total = total", "the opposite of b1"),
+    ("d", "d-loss-test", "sample_masks(np.random.default_rng(seed), len(x), len(S), rate)",
+     "np.random.seed(seed), 0\n    b1, b2 = (np.random.rand(len(x), len(S)) >= rate for _ in range(2))",
+     "global generator"),
+    ("d", "d-loss-test", "default_rng(seed)", "default_rng(seed + 1)", "not the masks of sample_masks"),
+    ("d", "d-forward-test", "/ (1 - rate)", "/ (1 - rate) ** 2", "divided by 1 - rate twice"),
+    ("d", "d-backward-test", "d2.T @ x", "d2.T @ x / (1 - rate)", "twice: the gradients of S"),
+    ("d", "d-backward-test", "b1 * dz / (1 - rate), b2 * dz / (1 - rate)",
+     "b1 * dz / (1 - rate) ** 2, b2 * dz / (1 - rate) ** 2", "twice: the gradients of A, B, S, x"),
+    ("d", "d-masks-test", "    return rng.random((R, m)) >= rate, rng.random((R, m)) >= rate",
+     "    b1 = rng.random((R, m)) >= rate\n    return b1, ~b1", "the opposite of b1"),
+    ("d", "d-masks-test", "return rng.random((R, m)) >= rate, rng.random((R, m)) >= rate",
+     "return tuple(rng.random((R, m)).argsort(1) >= round(rate * m) for _ in range(2))",
+     "the same number of entries in every row"),
+    ("d", "d-masks-test", "return rng.random((R, m)) >= rate, rng.random((R, m)) >= rate",
+     "return tuple(rng.permutation(R * m).reshape(R, m) >= rate * R * m for _ in range(2))", "whatever the seed"),
 ]  # fmt: skip
-
-
-@pytest.fixture
-def labs(monkeypatch):
-    """The modules of the labs, as one who runs them there would import them; gone afterwards."""
-    monkeypatch.syspath_prepend(LABS)
-    before = set(sys.modules)
-    matplotlib.use("Agg")
-    import make
-    import mark
-
-    yield make, mark
-    matplotlib.pyplot.close("all")
-    for name in set(sys.modules) - before:
-        if name.split(".")[0] in ("make", "mark", "labchecks"):
-            del sys.modules[name]
-
-
-def read(kind, name):
-    return json.loads((LABS / kind / f"{name}.ipynb").read_text(encoding="utf-8"))
-
-
-def text_of(cell):
-    return "".join(cell["source"])
-
-
-def told_of(cell):
-    return cell["metadata"].get("nbgrader", {})
-
-
-def marks_of(mark, notebook, name):
-    with contextlib.redirect_stdout(io.StringIO()):
-        return mark.mark(notebook, read("source", name))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -239,6 +232,15 @@ def test_a_typical_wrong_answer_is_told(labs, lab, check, old, new, words):
     assert words in told, told
     assert re.search(r"^Look at: .*[^.?][.?]$", told.splitlines()[-1]), told
     assert len(told.splitlines()) <= 8, told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lab", "check", "old", "new", "words"), FURTHER)
+def test_a_further_wrong_answer_is_told(labs, lab, check, old, new, words):
+    name = next(name for name in NAMES if name.startswith(f"{lab}_"))
+    told = answered(labs[1], name, check, old, new)
+    assert told, "it passes"
+    assert re.search(words, told), told
 
 
 def answered(mark, name, check, old, new):
@@ -350,34 +352,3 @@ def test_the_teachers_page_quotes_what_checks_say():
     assert not [each for each in quoted if each not in said]
     for target in re.findall(r"\]\(([^)#]+)\)", page):
         assert (LABS / target).exists(), target
-
-
-def test_a_teacher_marks_without_nbgrader(labs, capsys, tmp_path):
-    mark, name = labs[1], NAMES[0]
-    notebook = read("solution", name)
-    cells = {told_of(cell).get("grade_id"): cell for cell in notebook["cells"]}
-    cells["a-cost"]["source"] = "%time\ndef kron_cost(m1, n1, m2, n2):\n    return m1 * n1 + m2 * n2, 0"
-    cells["a-dot"]["source"] = "def dot_test(forward, adjoint, m, n, rng):\n    exit()"
-    cells["a-entry-test"]["source"] = "check.kron_entry = None"  # nobody's to change
-    notebook["cells"] = [cell for cell in notebook["cells"] if cell is not cells["a-adjoint-test"]]
-    cells["a-forward"]["source"] += "\nclass check:\n    kron_entry = kron_forward = print"  # nor is what marks
-    path, table = tmp_path / f"ann_{name}.ipynb", tmp_path / "marks.csv"
-    path.write_text(json.dumps(notebook))
-    assert mark.main([str(path), "--csv", str(table)]) == 0
-    told = capsys.readouterr().out
-    assert f"{path}: 8 of 14 points by checks" in told
-    assert "multiply-adds is 0, should be 64" in told
-    assert "a-adjoint-test: 0 of 2\n      its cell is not in the notebook" in told
-    assert len(table.read_text().splitlines()) >= 8
-    with pytest.raises(SystemExit):
-        mark.main([str(tmp_path / "other.ipynb")])
-    assert "must contain one of a_kronecker" in capsys.readouterr().err
-
-
-def test_a_notebook_that_never_ends_is_not_marked(labs, tmp_path):
-    endless = {"cells": [{"cell_type": "code", "metadata": {}, "source": "while True:\n    pass"}]}
-    path = tmp_path / "endless.ipynb"
-    path.write_text(json.dumps(endless))
-    marks = labs[1].in_time(path, LABS / "source" / f"{NAMES[0]}.ipynb", 1)
-    assert {got.points for got in marks.values()} == {0}
-    assert all("more than 1 seconds" in got.told for got in marks.values())
