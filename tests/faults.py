@@ -39,7 +39,7 @@ class BlockCirculant(Structure):
         return (np.arange(self.k)[:, None] - np.arange(self.k)) % self.k
 
     def _blocks(self, x: np.ndarray) -> np.ndarray:
-        return x.reshape(len(x), -1, self.k)  # (R, n) -> (R, n / k, k)
+        return x.reshape(len(x), x.shape[1] // self.k, self.k)  # (R, n) -> (R, n / k, k)
 
     def _forward(self, x: np.ndarray) -> np.ndarray:
         return np.einsum("ijpq,rjq->rip", self.w[:, :, self.places], self._blocks(x)).reshape(len(x), self.shape[0])
