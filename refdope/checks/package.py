@@ -93,8 +93,8 @@ def variants(kind: type[Structure], shape: tuple[int, int]) -> Iterator[tuple[st
         S = Overlay.for_compression(shape, 3, _rng(), 0.5)
         yield "doped", Doped(W, S), False
         yield "doped, CSR", Doped(W, S.to_csr()), False
-        for cmr in CMRS:
-            yield f"doped, CMR {cmr.rows} per {cmr.per}", Doped(W, S, cmr), True
+        for (storage, own), cmr in product((("doped", S), ("doped, CSR", S.to_csr())), CMRS):
+            yield f"{storage}, CMR {cmr.rows} per {cmr.per}", Doped(W, own, cmr), True
 
 
 def small(kind: type[Structure], shape: tuple[int, int]) -> Structure:

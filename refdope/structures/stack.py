@@ -62,8 +62,10 @@ class Stack(Structure):
         return np.split(dy, self.edges, axis=1)  # (R, m) -> views (R, m_k)
 
     def to_dense(self) -> Array:
-        """Return W as an (m, n) array."""
-        return np.concatenate([W.to_dense() for W in self.matrices])
+        """Return W as an (m, n) array; of a sampled pass the matrix that every row of x meets, (…, m, n)."""
+        each = [W.to_dense() for W in self.matrices]
+        lead = np.broadcast_shapes(*(M.shape[:-2] for M in each))  # some may be the same for all rows
+        return np.concatenate([np.broadcast_to(M, (*lead, *M.shape[-2:])) for M in each], axis=-2)
 
     def _nearest(self, M: Array) -> "Stack":
         """Return the stack of the nearest to each part of W."""

@@ -1,6 +1,7 @@
 """Every derivative of the package: complex step within 1e-12, stencil within 1e-8."""
 
 from itertools import combinations, product
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -38,6 +39,29 @@ def right(report):
             assert error <= LIMITS[oracle], (array.name, oracle, error)
 
 
+def listed() -> list:
+    """Return the package's own list: quick are all of structures, and of each layer and model every seventh variant."""
+    found, before = [], {}
+    for check in checks():
+        k = before[check.part, check.what] = before.get((check.part, check.what), -1) + 1
+        place = list(before).index((check.part, check.what))
+        quick = check.part == "structure" or not check.how or k == 0 or (k + place) % 7 == 0
+        found.append(pytest.param(check, id=" ".join(check[:3]), marks=[] if quick else pytest.mark.slow))
+    return found
+
+
+@pytest.mark.parametrize("check", listed())
+def test_a_derivative_of_the_package(check):
+    right(check.run(how="entries" if check.part == "structure" else "directions"))
+
+
+def test_what_is_quick_of_the_list_has_every_structure_layer_and_model_in_it():
+    quick = [param.values[0] for param in listed() if not param.marks]
+    for value in (attrgetter("part", "what"), attrgetter("how")):
+        assert {value(check) for check in quick} == {value(check) for check in checks()}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "how", "where"), EVERY)
 def test_an_lstm_over_every_structure_along_directions(name, how, where):
     W, sampled = EVERY[name, how, where]
@@ -45,6 +69,7 @@ def test_an_lstm_over_every_structure_along_directions(name, how, where):
         right(check_lstm(lstm(W, where), T, B, sampled=sampled, how="directions"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kind", STRUCTURES)
 def test_whole_models_along_directions(kind, layers):
@@ -65,12 +90,14 @@ def covering() -> list[tuple]:
     return chosen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "how", "where", "T", "B"), covering())
 def test_an_lstm_entry_by_entry_in_a_pairwise_covering_subset(name, how, where, T, B):
     W, sampled = EVERY[name, how, where]
     right(check_lstm(lstm(W, where), T, B, sampled=sampled, how="entries"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("kind", STRUCTURES)
 def test_whole_models_entry_by_entry(kind, layers):
@@ -89,7 +116,7 @@ def test_the_list_has_every_structure_layer_and_model():
     for kind in KINDS:
         name = kind.__name__.lower()
         for what in (name, f"lstm, Wx {name}", f"lstm, Wh {name}"):
-            assert sum(check.what == what for check in found) == (11 if kind in STRUCTURES else 1)
+            assert sum(check.what == what for check in found) == (19 if kind in STRUCTURES else 1)
 
 
 def test_the_table_has_a_row_for_each_part_and_the_reports_of_what_is_wrong(monkeypatch):

@@ -10,7 +10,9 @@ SETS = {"shown": SHOWN, "kept": KEPT, "aside": ASIDE, "last": LAST, "fresh": FRE
 NAMED = {"shown": 0.95, "kept": 0.95, "aside": 0.9, "last": 0.9, "fresh": 0.88, "unseen": 0.9}  # at least
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(
+    "name", [name if name == "unseen" else pytest.param(name, marks=pytest.mark.slow) for name in SETS]
+)
 def test_every_bug_is_found_where_it_is_and_most_are_named(name):
     first = []
     for bug in SETS[name]:

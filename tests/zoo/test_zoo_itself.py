@@ -204,7 +204,13 @@ def test_without_a_bug_gradients_are_right(name):
 
 
 # by its number, and without `bug.` in an assertion, so that a failure does not print what those kept aside are
-@pytest.mark.parametrize("k", range(len(BUGS)), ids=IDS)
+@pytest.mark.parametrize(
+    "k",
+    [
+        pytest.param(k, id=name, marks=[] if k >= len(BUGS) - len(UNSEEN) else pytest.mark.slow)
+        for k, name in enumerate(IDS)
+    ],
+)
 def test_each_bug_is_one(k):
     arrays, later, cause, set_aside = BUGS[k].arrays, BUGS[k].later, BUGS[k].cause[0], k >= len(SHOWN + KEPT)
     make = BUGS[k].make
