@@ -399,9 +399,8 @@ def _layer_cases(T=3):
 
 def language_model(kind=Kronecker, T=4, B=2, V=5, H=4, layers=1, dropout=0.0, seed=None, csr=False, dtype=None, **more):
     factor = 1 if kind in (Dense, HMD) else 1.3
-    model = LanguageModel.from_recipe(
-        V, H, Recipe(kind, factor), R(0), layers=layers, dropout=dropout, std=0.5, embedding_std=0.5, **more
-    )
+    recipe, sizes = Recipe(kind, factor, **more), {"layers": layers, "std": 0.5, "embedding_std": 0.5}
+    model = LanguageModel.from_recipe(V, H, recipe, R(0), dropout=dropout, **sizes)
     if more.get("doped"):
         for W in model.matrices.values():
             W.overlay.prune(W.overlay.n_params // 3)
