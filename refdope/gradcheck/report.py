@@ -1,92 +1,14 @@
 """What a gradient check found, worst array first: to print, to see in a notebook, to draw."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from refdope.checks.causes import Diagnosis, Wrong, place
-from refdope.checks.compared import Compared
-from refdope.checks.oracles import Loss
-from refdope.checks.relations import of_array
-from refdope.checks.tree import Array
-
-
-@dataclass(frozen=True)
-class ArrayReport:
-    """One array's gradient.
-
-    Attributes
-    ----------
-    name : str
-    ok : bool
-    error : float
-        max |a - n| / max |n|; along directions, |(a - n)·v| / ‖a‖.
-    errors : dict
-        The same by oracle, "complex step" and "stencil"; kinks left out.
-    index : tuple of int
-        Of the worst entry; empty where none was looked at.
-    analytic, numeric : float
-        That entry's derivative as given, and as it should be.
-    bad, looked, size : int
-        Entries that are wrong, that were looked at, that there are.
-    where : str
-        Blocks, rows or columns of the wrong ones.
-    diagnosis : Diagnosis or None
-    compared : Compared or None
-        The arrays themselves.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    ok: bool
-    error: float
-    errors: Mapping[str, float] = field(default_factory=dict)
-    index: tuple[int, ...] = ()
-    analytic: float = np.nan
-    numeric: float = np.nan
-    bad: int = 0
-    looked: int = 0
-    where: str = ""
-    diagnosis: Diagnosis | None = None
-    compared: Compared | None = None
-    blocks: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        """How many entries there are."""
-        return int(np.prod(self.shape))
-
-    @property
-    def how_many(self) -> str:
-        """How many entries are wrong, of how many that were looked at."""
-        if not self.looked:
-            return "along directions" if self.errors else "not compared"
-        return f"{self.bad} of {self.looked} entries" + (
-            f" sampled from {self.size}" if self.looked < self.size else ""
-        )
-
-    @property
-    def entry(self) -> str:
-        """The worst entry, in one line."""
-        at = f"[{', '.join(map(str, self.index))}]" if self.index else ""
-        block = [name for name, index in self.blocks.items() if self.index and _within(self.shape, index, self.index)]
-        inside = f" ({', '.join(block)})" if block else ""
-        return f"{self.name}{at}{inside} is {self.analytic:+.6e}, should be {self.numeric:+.6e}"
-
-    def __str__(self) -> str:
-        head = f"{'ok   ' if self.ok else 'WRONG'} {self.name:<20} {self.shape!s:<12}"
-        if self.ok:
-            return f"{head} {'  '.join(f'{oracle} {error:.1e}' for oracle, error in sorted(self.errors.items()))}"
-        error = f"error {self.error:.1e}, " if self.looked or self.errors else ""
-        lines = [f"{head} {error}{self.how_many}{f', {self.where}' if self.where else ''}"]
-        if self.looked:
-            lines.append(f"      worst: {self.entry}")
-        if self.diagnosis:
-            lines.append(f"      {self.diagnosis}")
-        return "\n".join(lines)
+from refdope.gradcheck.causes import Diagnosis
+from refdope.gradcheck.compared import Compared
+from refdope.gradcheck.problem import Loss
 
 
 @dataclass(frozen=True)
@@ -95,7 +17,7 @@ class Report:
 
     Attributes
     ----------
-    arrays : list of ArrayReport
+    arrays : list of Compared
         Worst first.
     findings : list of Diagnosis
         What concerns the calls and not the numbers: changed inputs, a wrong shape, results that differ.
@@ -107,11 +29,11 @@ class Report:
         The reports of the other sizes.
     """
 
-    arrays: list[ArrayReport]
+    arrays: list[Compared]
     findings: list[Diagnosis] = field(default_factory=list)
     diagnosis: Diagnosis | None = None
     remarks: list[str] = field(default_factory=list)
-    cases: dict[str, "Report"] = field(default_factory=dict)
+    cases: dict[Any, "Report"] = field(default_factory=dict)
     value: float = np.nan
     seconds: float = 0.0
     loss: Loss | None = None
@@ -119,11 +41,11 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong, here and in all cases."""
+        """Whether all was compared and nothing is wrong, here and in all cases."""
         return not self.findings and all(a.ok for a in self.arrays) and all(c.ok for c in self.cases.values())
 
     @property
-    def worst(self) -> ArrayReport:
+    def worst(self) -> Compared:
         """The array that is furthest from right.
 
         Raises
@@ -138,15 +60,30 @@ class Report:
     @property
     def wrong(self) -> list[str]:
         """The names of the arrays that are wrong."""
-        return [array.name for array in self.arrays if not array.ok]
+        return [row.name for row in self.arrays if row.verdict == "WRONG"]
+
+    @property
+    def not_compared(self) -> list[str]:
+        """The names of the arrays that are right as far as they could be compared, which is not everywhere."""
+        return [row.name for row in self.arrays if row.verdict == "NOT COMPARED"]
+
+    @property
+    def bad(self) -> str:
+        """The names of all arrays that are not ok."""
+        return ", ".join(row.name for row in self.arrays if not row.ok)
 
     @property
     def head(self) -> str:
         """The verdict in one line."""
         count = len(self.arrays)
-        verdict = f"{len(self.wrong)} of {count} arrays WRONG" if self.wrong else f"{count} arrays, all right"
-        if not self.wrong and not self.ok:
-            verdict = f"{count} arrays right at this point, but WRONG all the same"
+        told = [(self.wrong, "WRONG"), (self.not_compared, "NOT COMPARED")]
+        verdict = " and ".join(f"{len(names)} of {count} arrays {what}" for names, what in told if names)
+        if not verdict:
+            verdict = (
+                f"{count} arrays, all right"
+                if self.ok
+                else f"{count} arrays right at this point, but WRONG all the same"
+            )
         asked = sorted({oracle for array in self.arrays for oracle in array.errors})
         by = " and ".join(asked) or "no oracle asked"
         return f"gradcheck: {verdict}; loss {self.value:.6g}; {by}; {self.seconds:.2g} s"
@@ -159,7 +96,7 @@ class Report:
         lines += [f"also: [{found.cause}] {found}" for found in self.findings if found is not self.diagnosis]
         lines += map(str, self.arrays)
         lines += [
-            f"ok    at {label}" if case.ok else f"WRONG at {label}: {', '.join(case.wrong) or case.diagnosis}"
+            f"ok    at {named(label)}" if case.ok else f"WRONG at {named(label)}: {case.bad or case.diagnosis}"
             for label, case in self.cases.items()
         ]
         return "\n".join([*lines, *(f"note: {remark}" for remark in self.remarks)])
@@ -175,13 +112,13 @@ class Report:
                 "".join(
                     f"<td style='text-align:left'>{escape(text)}</td>"
                     for text in (
-                        "ok" if a.ok else "WRONG",
+                        a.verdict,
                         a.name,
                         str(a.shape),
                         f"{a.error:.1e}",
                         a.how_many + (f", {a.where}" if a.where else "") if not a.ok else "",
                         a.entry if a.looked and not a.ok else "",
-                        str(a.diagnosis or ""),
+                        "; ".join(filter(None, (str(a.diagnosis or ""), a.not_compared if not a.refused else ""))),
                     )
                 ),
             )
@@ -195,7 +132,9 @@ class Report:
                 f"most likely: <b>{escape(self.diagnosis.text)}</b><br>seen by: {escape(self.diagnosis.evidence)}"
             )
         said += [f"also: {escape(str(found))}" for found in self.findings if found is not self.diagnosis]
-        said += [f"{'ok' if case.ok else '<b>WRONG</b>'} at {escape(label)}" for label, case in self.cases.items()]
+        said += [
+            f"{'ok' if case.ok else '<b>WRONG</b>'} at {escape(named(label))}" for label, case in self.cases.items()
+        ]
         notes = [f"note: {escape(remark)}" for remark in self.remarks]
         return (
             f"<p>{'<br>'.join(said)}</p><table><thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -219,35 +158,11 @@ class Report:
         ValueError
             If there is no such array, or none of its entries were looked at.
         """
-        from refdope.checks.picture import figure
+        from refdope.gradcheck.picture import figure
 
         return figure(self, name)
 
 
-def array_report(name: str, compared: Compared, blocks: Mapping[str, Any], why: Wrong | None) -> ArrayReport:
-    """Sum up how an array compares, and what it is that is wrong with it."""
-    wrong = compared.wrong
-    looked = int(compared.looked.sum())
-    index = compared.worst if looked else ()
-    return ArrayReport(
-        name,
-        compared.a.shape,
-        why is None,
-        compared.error,
-        compared.errors,
-        index,
-        float(compared.a[index]) if looked else np.nan,
-        float(compared.n[index]) if looked else np.nan,
-        int(wrong.sum()),
-        looked,
-        place(wrong, compared.looked, blocks) if why else "",
-        of_array(why) if why else None,
-        compared,
-        blocks,
-    )
-
-
-def _within(shape: tuple[int, ...], block: Any, index: tuple[int, ...]) -> bool:
-    inside: Array = np.zeros(shape, bool)
-    inside[block] = True
-    return bool(inside[index])
+def named(label: Any) -> str:
+    """Return what a case is called: a number is one of steps."""
+    return f"T = {label}" if isinstance(label, int) else str(label)

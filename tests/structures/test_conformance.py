@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from refdope.checks import complex_step, stencil
+from refdope.gradcheck import complex_step, stencil
 from refdope.structures import CMR, STRUCTURES, Doped, Overlay, SparseOverlay
 from tests.structures.conformance import SHAPES, B, Case, T, cases, half, made, overlays
 
