@@ -356,8 +356,8 @@ def test_a_recurrent_gradient_that_is_not_carried_is_told_by_the_sizes(monkeypat
             return backward(self, dh, cache, d_state)
         steps = []
         for t in range(len(dh)):
-            x, h, c, gates, tanh_c, Wx, Wh = cache
-            one = type(cache)(x[t : t + 1], h[t : t + 2], c[t : t + 2], gates[t : t + 1], tanh_c[t : t + 1], Wx, Wh)
+            x, h, c, gates, tanh_c, matrices = cache
+            one = type(cache)(x[t : t + 1], h[t : t + 2], c[t : t + 2], gates[t : t + 1], tanh_c[t : t + 1], matrices)
             steps.append(backward(self, dh[t : t + 1], one, d_state if t == len(dh) - 1 else None))
         summed = {name: sum(step[2][name] for step in steps) for name in steps[0][2]}
         return np.concatenate([step[0] for step in steps]), steps[0][1], summed
