@@ -1,7 +1,7 @@
 """How much of the suite sees a fault: `python -m tests.faults` plants faults in structures and prints who noticed.
 
 A fault is planted in one method of one kind, and the tests with the kind in their id are run: those of conformance, or
-of the places named on the command line, such as `tests/structures tests/checks/test_package.py`. The last kind is new,
+of the places named on the command line, such as `tests/structures tests/test_selfcheck.py`. The last kind is new,
 a block-circulant matrix whose adjoint was written wrongly: it forgets to turn the blocks round. It joins for this run
 only.
 """

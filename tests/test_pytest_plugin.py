@@ -17,7 +17,7 @@ import sys
 
 def test_that_needs_no_gradient():
     assert "refdope.pytest_plugin" in sys.modules
-    assert not {"numpy", "scipy", "refdope.checks"} & set(sys.modules)
+    assert not {"numpy", "scipy", "refdope.gradcheck.check"} & set(sys.modules)
 """
 
 

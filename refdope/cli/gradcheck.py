@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from refdope.analysis import markdown
-from refdope.checks.mine import check_file
-from refdope.checks.package import table
 from refdope.files import whole, write_csv
+from refdope.gradcheck.mine import check_file
+from refdope.selfcheck import table
 
 ABOUT = (
     "check hand-written gradients, ours or yours, and tell what is wrong with them",

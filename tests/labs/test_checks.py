@@ -344,7 +344,7 @@ def test_links_lead_somewhere(name):
 
 def test_the_teachers_page_quotes_what_checks_say():
     page = (LABS / "README.md").read_text(encoding="utf-8")
-    files = [*(LABS / "labchecks").glob("*.py"), *(ROOT / "refdope" / "checks").glob("*.py")]
+    files = [*(LABS / "labchecks").glob("*.py"), *(ROOT / "refdope" / "gradcheck").rglob("*.py")]
     said = "\n".join([path.read_text(encoding="utf-8") for path in files] + [words for *_, words in WRONG])
     rows = re.findall(r"^\| .* \| (.*) \|$", page, re.MULTILINE)
     quoted = [each for row in rows for each in re.findall('"(.*?)"', row)]

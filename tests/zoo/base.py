@@ -49,7 +49,7 @@ def uniform(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 def over_steps(one: Callable[[int], tuple], blocks: dict | None = None) -> Problem:
     """The problem at T = 3, and its cases: each of them a fresh one(T), so that they share no state."""
-    return Problem(*one(3), blocks, {f"T = {T}": one(T) for T in (1, 2, 3)})
+    return Problem(*one(3), blocks, {T: one(T) for T in (1, 2, 3)})
 
 
 def adding(backward: Callable[[dict], dict]) -> Callable[[dict], dict]:

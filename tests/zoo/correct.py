@@ -330,7 +330,7 @@ def _with_cases(cell, sizes, H=4, **more):
     rows = {gate: np.s_[k * H : (k + 1) * H] for k, gate in enumerate(CELLS[cell][2])}
     kwargs = {
         "blocks": dict.fromkeys(("Wx", "Wh", "b"), rows),
-        "cases": {f"T = {T}": recurrent(cell, T, B, H=H, **more) for T, B in sizes},
+        "cases": {T: recurrent(cell, T, B, H=H, **more) for T, B in sizes},
     }
     return *recurrent(cell, *sizes[-1], H=H, **more), kwargs
 
@@ -393,7 +393,7 @@ def _layer_cases(T=3):
     H = 4
     rows = {gate: np.s_[k * H : (k + 1) * H] for k, gate in enumerate("ifgo")}
     blocks = {"b": rows, "Wx.overlay": rows, "Wh.overlay": rows}
-    cases = {f"T = {t}": layer(doped=True, T=t) for t in range(1, T)}
+    cases = {t: layer(doped=True, T=t) for t in range(1, T)}
     return *layer(doped=True, T=T), {"blocks": blocks, "cases": cases}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from labchecks.compare import LOOK, Array, Student, call, fail, gradients, keyed, passed, several, shaped, values
 from labchecks.compare import report as report
-from refdope.checks import Report
+from refdope.gradcheck import Report
 
 GATES = "ifgo"
 
@@ -172,9 +172,9 @@ def _of_the_loop(found: Report) -> tuple[str, str] | None:
     """Tell from the gradient of x, to which all that is carried leads, what else than that is wrong."""
     one, many = ({array.name: array for array in case.arrays} for case in found.cases.values())
     cause = found.diagnosis.cause if found.diagnosis else ""
-    if cause not in ("recurrent", "term", "derivative", "zero", "factor") or many["x"].compared is None:
+    if cause not in ("recurrent", "term", "derivative", "zero", "factor") or not many["x"].looked:
         return None
-    dx = many["x"].compared.a
+    dx = many["x"].a
     if dx.any() and not dx[0].any():
         return "", "is step 0 reached? From the last step to the first: T - 1, …, 1, 0"
     if many["x"].ok and all(array.ok for array in one.values()):

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from refdope import gradcheck
-from refdope.checks import Report
+from refdope.gradcheck import Report
 
 Array = np.ndarray
 Student = Callable[..., Any]  # a function that a student has written

@@ -3,13 +3,16 @@
 With v one entry, or a direction,
 
     complex step    f'(x; v) = Im f(x + i h v) / h,   h = 1e-30        exact to rounding: nothing is subtracted
+    circle          f'(x; v) = Σₖ f(x + r ωᵏ v) ω⁻ᵏ / N r              ω = exp(2πi / N): error O(rᴺ) + O(ε |f| / r)
     stencil         f'(x; v) = [f(x - 2hv) - 8 f(x - hv) + 8 f(x + hv) - f(x + 2hv)] / 12 h
                                                                        error O(h⁴) + O(ε |f| / h)
 
-The complex step needs code that is analytic (no abs, no conjugate, no cast to real); the stencil needs nothing but a
-step, which `refdope.checks.steps` chooses.
+The complex step needs code that is analytic (no abs, no conjugate, no cast to real). Where numbers are complex on the
+way, as in an FFT, an imaginary part of 1e-30 drowns in the rounding of the real one; Cauchy's formula on a circle,
+large imaginary steps, does not drown. The stencil needs nothing but a step, which `refdope.gradcheck.steps` chooses.
 
 Sources: Squire and Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40 (1998);
+Lyness and Moler, "Numerical differentiation of analytic functions", SIAM J. Numer. Anal. 4 (1967);
 Fornberg, "Generation of finite difference formulas on arbitrarily spaced grids", Math. Comp. 51 (1988).
 """
 
@@ -20,13 +23,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from refdope.checks.tree import Array, Flat, flatten, rebuild
+from refdope.gradcheck.problem import Loss, Problem
+from refdope.gradcheck.tree import Array, Flat
 
-Loss: TypeAlias = Callable[[Any], Any]
 Line: TypeAlias = Callable[[Any], Any]  # s -> f(x + s v)
 
 COMPLEX_STEP = 1e-30
 EPS = float(np.finfo(np.float64).eps)
+CIRCLE = np.exp(1j * np.pi * np.arange(9) / 8)  # the upper half of 16 points; f of a conjugate is the conjugate of f
+WEIGHTS = np.array([1.0, *[2.0] * 7, 1.0]) / 16
 
 
 def complex_step(loss: Loss, params: Any, step: float = COMPLEX_STEP) -> Flat:
@@ -50,7 +55,7 @@ def complex_step(loss: Loss, params: Any, step: float = COMPLEX_STEP) -> Flat:
     TypeError
         If the loss of complex parameters is not complex: somewhere they were cast to real.
     """
-    around = Around(loss, params, np.complex128)
+    around = Around(Problem(loss, params), np.complex128)
     return {name: around.entries(name, lambda line: complex_derivative(line, step)) for name in around.arrays}
 
 
@@ -71,7 +76,7 @@ def stencil(loss: Loss, params: Any, step: float = 1e-3) -> Flat:
     dict
         float64 arrays of the parameters' shapes, under dotted names if `params` is nested.
     """
-    around = Around(loss, params, np.float64)
+    around = Around(Problem(loss, params), np.float64)
     return {name: around.entries(name, lambda line: central(line, step)) for name in around.arrays}
 
 
@@ -81,6 +86,14 @@ def complex_derivative(line: Line, step: float = COMPLEX_STEP) -> float:
     if value.dtype.kind != "c":
         raise TypeError("the loss of complex parameters came out real; is there a cast or an abs in it?")
     return float(value.imag.item()) / step
+
+
+def on_circle(line: Line, radius: float) -> tuple[float, float]:
+    """Return the derivative at 0 of a line by Cauchy's formula, and how far half the radius is from it."""
+    large, small = (
+        sum(w * (line(r * z) / z).real for w, z in zip(WEIGHTS, CIRCLE, strict=True)) / r for r in (radius, radius / 2)
+    )
+    return float(np.real(large)), abs(float(np.real(large - small)))
 
 
 def central(line: Line, step: float) -> float:
@@ -105,24 +118,22 @@ def scalar(value: Any) -> float:
 class Around:
     """A loss, and a point to look at it from: copies of the arrays, which are moved and put back.
 
-    Every call gets a dict of its own, since a loss may put something in it.
+    Every call gets a tree of its own, since a loss may put something in it.
 
     Parameters
     ----------
-    loss : callable
-    params : dict of arrays, nested or not
+    problem : Problem
     dtype : dtype
         Of the copies: float64, or complex128 for the complex step.
     """
 
-    def __init__(self, loss: Loss, params: Any, dtype: Any) -> None:
-        self.loss = loss
-        self.arrays: Flat = {name: np.array(array, dtype) for name, array in flatten(params).items()}
-        self.params = params
+    def __init__(self, problem: Problem, dtype: Any) -> None:
+        self.problem = problem
+        self.arrays = problem.copies(dtype)
 
     def here(self) -> Any:
         """Return the loss at the point itself."""
-        return self.loss(rebuild(self.params, self.arrays))
+        return self.problem.loss_at(self.arrays)
 
     def entry(self, name: str, index: tuple[int, ...]) -> Line:
         """Return the line through one entry of one array."""

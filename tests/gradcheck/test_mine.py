@@ -69,7 +69,7 @@ def test_arguments_that_do_not_fit_are_told(mine, tmp_path, capsys):
 
 
 def test_the_package_is_checked_as_a_table_that_can_be_kept(monkeypatch, tmp_path, capsys):
-    from refdope.checks import package
+    from refdope.selfcheck import every as package
 
     some = [check for check in package.checks() if check.what == "kronecker"][:3]
     monkeypatch.setattr(package, "checks", lambda: some)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refdope.checks.tree import Array, Flat
+from refdope.gradcheck.tree import Array, Flat
 
 DEPTH = 4  # functions within functions, attributes of attributes
 CHANCE = object()  # stands for a random generator

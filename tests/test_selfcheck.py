@@ -6,8 +6,7 @@ from operator import attrgetter
 import numpy as np
 import pytest
 
-from refdope.checks.ours import check_lstm, check_model, check_structure, gates
-from refdope.checks.package import (
+from refdope.selfcheck.every import (
     Check,
     check_dropout,
     check_embedding,
@@ -18,6 +17,7 @@ from refdope.checks.package import (
     table,
     variants,
 )
+from refdope.selfcheck.ours import check_lstm, check_model, check_structure, gates
 from refdope.structures import STRUCTURES, Overlay, SparseOverlay
 
 LIMITS = {"complex step": 1e-12, "stencil": 1e-8}
@@ -130,7 +130,7 @@ def test_the_table_has_a_row_for_each_part_and_the_reports_of_what_is_wrong(monk
         return check_structure(Wrong(W.A, W.B), **options)
 
     monkeypatch.setattr(
-        "refdope.checks.package.checks",
+        "refdope.selfcheck.every.checks",
         lambda: [Check("structure", "wrong", "", wrong_sign), Check("layer", "softmax", "", check_softmax)],
     )
     rows, wrong = table("entries")

@@ -6,9 +6,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import fft
 
 from refdope import LanguageModel, Recipe, gradcheck
-from refdope.checks import check_lstm, check_model, complex_step, stencil
-from refdope.checks.causes import place
-from refdope.checks.package import CMRS, lstm, small
+from refdope.gradcheck import complex_step, stencil
+from refdope.gradcheck.compared import place
+from refdope.selfcheck import check_lstm, check_model
+from refdope.selfcheck.every import CMRS, lstm, small
 from refdope.structures import Dense, Kronecker
 
 
@@ -340,7 +341,7 @@ def test_blocks_and_cases_name_the_gate_and_the_recurrence(monkeypatch):
 
     monkeypatch.setattr(type(layer), "backward", forget_gate_without_derivative)
     report = check_lstm(layer)
-    assert set(report.cases) == {"T = 1", "T = 2", "T = 3"}
+    assert set(report.cases) == {1, 2, 3}
     assert {array.name for array in report.arrays if not array.ok} == {"b", "Wh.W"}
     assert "block f" in str(report)
     assert report.arrays[0].entry.split(" is ")[0].endswith("(f)")
@@ -355,8 +356,8 @@ def test_a_recurrent_gradient_that_is_not_carried_is_told_by_the_sizes(monkeypat
             return backward(self, dh, cache, d_state)
         steps = []
         for t in range(len(dh)):
-            x, h, c, gates, tanh_c, Wx, Wh = cache
-            one = type(cache)(x[t : t + 1], h[t : t + 2], c[t : t + 2], gates[t : t + 1], tanh_c[t : t + 1], Wx, Wh)
+            x, h, c, gates, tanh_c, matrices = cache
+            one = type(cache)(x[t : t + 1], h[t : t + 2], c[t : t + 2], gates[t : t + 1], tanh_c[t : t + 1], matrices)
             steps.append(backward(self, dh[t : t + 1], one, d_state if t == len(dh) - 1 else None))
         summed = {name: sum(step[2][name] for step in steps) for name in steps[0][2]}
         return np.concatenate([step[0] for step in steps]), steps[0][1], summed

@@ -1,87 +1,54 @@
-"""The causes that a report can name, and what is known of an array whose gradient is wrong."""
+"""One wrong array with all that a diagnosis may look at, and a name for the factor that it is off by."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import combinations_with_replacement, pairwise
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 
-from refdope.checks.compared import Compared
-from refdope.checks.tree import Array
-
-# by how much a cause says: where several arrays are wrong, the first of these explains the rest
-CAUSES = (
-    "nan",
-    "missing",
-    "shape",
-    "accumulated",
-    "mutated",
-    "random",
-    "dtype",
-    "stale",
-    "mask",
-    "dropout",
-    "sign",
-    "transpose",
-    "order",
-    "other array",
-    "zero",
-    "factor",
-    "recurrent",
-    "term",
-    "derivative",
-)
+from refdope.gradcheck.compared import Compared
+from refdope.gradcheck.tree import Array
 
 # by convention: what enters at the very bottom, so that all that flows back reaches it
 INPUTS = ("x", "X", "input", "inputs")
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """What is wrong, in a sentence, and what that is concluded from.
+class Wrong:
+    """One array whose gradient is wrong, with all that a diagnosis may look at.
 
     Attributes
     ----------
-    cause : str
-        One of `CAUSES`.
-    text : str
-    evidence : str
-    arrays : tuple of str
-        Where it was seen.
-    sure : bool
-        Whether it was seen by a relation that hardly holds by chance, though its cause is one of the vaguer ones.
-    or_else : str
-        The cause that is the next likely, where numbers tell the two apart by a hint only.
+    at : Compared
+        Its gradient beside the numerical one.
+    others : dict of Compared
+        Those of all arrays.
+    param : array
+    numbers : dict of float
+        What a factor may be.
+    tied : tuple of str
+        Other names of the same memory.
+    alone : bool
+        Whether all other arrays are right.
     """
 
-    cause: str
-    text: str
-    evidence: str = ""
-    arrays: tuple[str, ...] = ()
-    sure: bool = False
-    or_else: str = ""
-
-    @property
-    def causes(self) -> tuple[str, ...]:
-        """The most likely cause, and the next, if there is one."""
-        return (self.cause, self.or_else) if self.or_else else (self.cause,)
-
-    def __str__(self) -> str:
-        return f"{self.text}{f' ({self.evidence})' if self.evidence else ''}"
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """One array whose gradient is wrong, with all that a diagnosis may look at."""
-
-    name: str
     at: Compared
     others: Mapping[str, Compared]
     param: Array
     numbers: Mapping[str, float]
-    blocks: Mapping[str, Any] = field(default_factory=dict)
-    alone: bool = False  # whether all other arrays are right
+    tied: tuple[str, ...] = ()
+    alone: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the array."""
+        return self.at.name
+
+    @property
+    def blocks(self) -> Mapping[str, Any]:
+        """Parts of the array by name."""
+        return self.at.blocks
 
     @property
     def bad(self) -> Array:
@@ -91,13 +58,13 @@ class Wrong:
     @property
     def whole(self) -> bool:
         """Whether the numerical derivative is known everywhere."""
-        return not np.isnan(self.at.n).any()
+        return bool(self.at.known.all())
 
     def alike(self, one: Array, two: Array) -> bool:
         """Whether two sets of entries agree, for the purposes of a diagnosis: far better than a and n do."""
-        known = self.bad & self.at.looked & np.isfinite(self.at.a)
+        known = self.bad & self.at.known & np.isfinite(self.at.a)
         error = float(np.abs(self.at.a - self.at.n)[known].max(initial=0.0))
-        near = min(max(1e-5, 20 * self.at.tolerance) * self.at.scale, 0.02 * error) + 4 * self.at.floor
+        near = min(max(1e-5, 20 * self.at.tolerance) * self.at.scale, 0.02 * error) + 4 * float(np.max(self.at.floor))
         return one.shape == two.shape and bool(np.all(np.abs(one - two) <= near))
 
     def rank(self, matrix: Array) -> int:
@@ -158,30 +125,6 @@ def _products(sizes: Mapping[str, float]) -> Iterator[tuple[str, float]]:
         yield from ((f"{one} · {two}", v * u), (f"1 / ({one} · {two})", 1 / (v * u)))
         if one != two:
             yield from ((f"{one} / {two}", v / u), (f"{two} / {one}", u / v))
-
-
-def place(bad: Array, looked: Array, blocks: Mapping[str, Any]) -> str:
-    """Tell where the wrong entries lie: blocks by name, else rows or columns; "" where they are everywhere."""
-    if bad.ndim == 0 or (bad | ~looked).all():
-        return ""
-    if blocks:
-        hit = [name for name, index in blocks.items() if np.any(bad[index])]
-        return f"block{'s' * (len(hit) > 1)} {', '.join(hit)}" if 0 < len(hit) < len(blocks) else ""
-    words = {1: ["entry"], 2: ["row", "column"]}.get(bad.ndim, [f"axis {k} at" for k in range(bad.ndim)])
-    told = []
-    for axis, word in enumerate(words):
-        hit_here = np.flatnonzero(bad.any(axis=tuple(k for k in range(bad.ndim) if k != axis)))
-        if len(hit_here) < bad.shape[axis]:
-            told.append(f"{word} {_ranges(hit_here)}")
-    return ", ".join(told)
-
-
-def _ranges(found: Array) -> str:
-    """Write sorted integers shortly: 0-3, 7."""
-    breaks = [0, *(np.flatnonzero(np.diff(found) > 1) + 1).tolist(), len(found)]
-    runs = [(found[a], found[b - 1]) for a, b in pairwise(breaks)]
-    told = [f"{a}" if a == b else f"{a}-{b}" for a, b in runs[:6]]
-    return ", ".join(told) + (", …" if len(runs) > 6 else "")
 
 
 def parts(shape: tuple[int, ...]) -> dict[str, Any]:

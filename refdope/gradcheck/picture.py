@@ -1,16 +1,16 @@
 """A report as a picture: where in an array the error is, and how the differences' error depends on the step."""
 
-from typing import Any
-
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from refdope.checks.oracles import Around, complex_derivative, strictly_analytic
-from refdope.checks.report import ArrayReport, Report
-from refdope.checks.steps import steps_for, v_curve
+from refdope.gradcheck.compared import Compared
+from refdope.gradcheck.oracles import Around, complex_derivative, strictly_analytic
+from refdope.gradcheck.problem import Problem
+from refdope.gradcheck.report import Report
+from refdope.gradcheck.steps import steps_for, v_curve
 from refdope.style import RC
 
 
@@ -31,9 +31,9 @@ def figure(report: Report, name: str | None = None) -> Figure:
     return drawn
 
 
-def _heat(axes: Axes, array: ArrayReport) -> None:
+def _heat(axes: Axes, array: Compared) -> None:
     """Draw log₁₀ |a - n| / max |n|, an array of any shape as rows; what nobody looked at stays white."""
-    at: Any = array.compared
+    at = array
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.log10(np.abs(at.a - at.n) / (at.scale or 1.0))
     error = np.where(np.isneginf(error), -17.0, error)
@@ -56,10 +56,10 @@ def _heat(axes: Axes, array: ArrayReport) -> None:
             axes.tick_params(labelleft=False)
 
 
-def _curve(axes: Axes, report: Report, array: ArrayReport) -> None:
+def _curve(axes: Axes, report: Report, array: Compared) -> None:
     """Draw the V of the worst entry: error of the stencil against its step, the complex step as its floor."""
     assert report.loss is not None
-    around = Around(report.loss, report.params, np.float64)
+    around = Around(Problem(report.loss, report.params), np.float64)
     line = around.entry(array.name, array.index)
     steps = steps_for(float(np.abs(around.arrays[array.name]).max(initial=0.0)))
     with np.errstate(all="ignore"):
@@ -67,7 +67,9 @@ def _curve(axes: Axes, report: Report, array: ArrayReport) -> None:
     best = min(curve, key=lambda step: np.nan_to_num(step.error, nan=np.inf)).value
     try:
         with strictly_analytic(), np.errstate(all="ignore"):
-            exact = complex_derivative(Around(report.loss, report.params, np.complex128).entry(array.name, array.index))
+            exact = complex_derivative(
+                Around(Problem(report.loss, report.params), np.complex128).entry(array.name, array.index)
+            )
         if abs(exact - best) <= 1e-4 * abs(best):
             best = exact
     except Exception:  # not analytic: the best of the differences stands for it

@@ -12,13 +12,18 @@ two apart, and both are called a wrong term.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from refdope.checks.causes import CAUSES, INPUTS, Diagnosis, Wrong
-from refdope.checks.relations import SOME_ROWS, of_array
-from refdope.checks.report import ArrayReport, Report
-from refdope.checks.shrink import Shrunk
+from refdope.gradcheck.calls import Calls
+from refdope.gradcheck.causes import CAUSES, Diagnosis
+from refdope.gradcheck.compared import Compared
+from refdope.gradcheck.report import Report, named
+from refdope.gradcheck.watch import numbers_of
+from refdope.gradcheck.why.relations import SOME_ROWS, of_array
+from refdope.gradcheck.why.shrink import Shrunk, shrink
+from refdope.gradcheck.why.wrong import INPUTS, Wrong
 
 # a / n near zero, of what is written for σ' = ¼ or tanh' = 1: left out, the other's, of σ instead of z, s, twice, …
 DERIVATIVES = (0.0, 1 / 16, 1 / 4, 0.94, 2.0, 3.0, 4.0, 16.0)
@@ -28,8 +33,54 @@ Look = Callable[[list[Wrong]], Mapping[str, Shrunk]]
 GAINS, SHIFTS = ("gamma", "gain", "scale", "g"), ("beta", "bias", "shift")
 
 
+def explain(
+    calls: Calls, findings: list[Diagnosis], rows: list[Compared], cases: Mapping[Any, Report], constant: bool
+) -> Diagnosis | None:
+    """Say what is wrong with each row, and choose what the error most likely is; None if all is right.
+
+    Parameters
+    ----------
+    calls : Calls
+    findings : list of Diagnosis
+        What concerns the calls and not the numbers.
+    rows : list of Compared
+        All arrays; the wrong ones get their diagnosis.
+    cases : dict of Report
+        Other sizes, smallest first.
+    constant : bool
+        Whether the loss does not change with the parameters.
+    """
+    compared = {row.name: row for row in rows if not row.refused and row.size}
+    bad = [row for row in compared.values() if row.failed or row.wrong.any()]
+    numbers, flat = numbers_of(calls.read, calls.problem.flat), calls.problem.flat
+    pairs = calls.problem.tied()
+    wrongs = [
+        Wrong(
+            row,
+            compared,
+            flat[row.name],
+            numbers,
+            tuple(one if two == row.name else two for one, two in pairs if row.name in (one, two)),
+            alone=len(bad) == 1,
+        )
+        for row in bad
+    ]
+    for w in wrongs:
+        w.at.diagnosis = of_array(w)
+    if constant and wrongs:
+        text = "the loss does not change with params: it reads other arrays than those that it is given"
+        told = "it is the same to the last bit when all of them move by 3%"
+        return Diagnosis("constant", text, told, tuple(w.name for w in wrongs))
+
+    def look(some: list[Wrong]) -> Mapping[str, Shrunk]:
+        """Look at arrays near zero, if they are known everywhere."""
+        return shrink(calls, {w.name: w.bad for w in some}) if all(w.whole for w in some) else {}
+
+    return conclude(findings, wrongs, [row.name for row in rows if row.ok], look, cases)
+
+
 def conclude(
-    findings: list[Diagnosis], wrongs: list[Wrong], right: list[str], look: Look, cases: Mapping[str, Report]
+    findings: list[Diagnosis], wrongs: list[Wrong], right: list[str], look: Look, cases: Mapping[Any, Report]
 ) -> Diagnosis | None:
     """Choose what the error most likely is: by the calls, by the smallest size that shows it, by the arrays."""
     here = of_all(wrongs, right, look)
@@ -37,7 +88,7 @@ def conclude(
         first = min(findings, key=_rank)
         if here is None or _rank(first) <= _rank(here):
             return first
-    labels, reports = list(cases), list(cases.values())
+    labels, reports = [named(label) for label in cases], list(cases.values())
     k = next((k for k, case in enumerate(reports) if not case.ok), None)
     if k is None:  # all the other sizes are right
         many = here is not None and labels and len(wrongs) > 1
@@ -53,26 +104,30 @@ def conclude(
         return Diagnosis("recurrent", text, f"at {labels[-1]} {', '.join(later)} are wrong", tuple(case.wrong))
     if k == 0:
         return replace(found, evidence=_both(found.evidence, f"already at {labels[0]}"))
-    if not one and _vague(found) and _may_be_recurrent(labels[k], case):
+    if not one and _vague(found) and _may_be_recurrent(case, reports[k - 1]):
         return _recurrent(found, labels[k - 1], labels[k], case.wrong)
     return replace(found, evidence=_both(found.evidence, f"right at {labels[0]}"))
 
 
-def _nothing(array: ArrayReport) -> bool:
-    return array.compared is not None and not np.any(array.compared.a)
+def _nothing(row: Compared) -> bool:
+    return not row.refused and not np.any(row.a)
 
 
 def _all_nothing(w: Wrong) -> bool:
     return not np.any(w.at.a)
 
 
-def _may_be_recurrent(label: str, case: Report) -> bool:
-    """Whether the input's gradient at the last step is right, as far as that can be seen: no recurrence reaches it."""
-    T = int("".join(filter(str.isdigit, label)) or 0)
-    for array in case.arrays:
-        if array.name in INPUTS and array.compared is not None and not array.ok and T in array.shape:
-            steps = [k for k, size in enumerate(array.shape) if size == T]
-            return any(not array.compared.wrong.take(-1, axis).any() for axis in steps)
+def _may_be_recurrent(case: Report, shorter: Report) -> bool:
+    """Whether the input's gradient at the last step is right, as far as that can be seen: no recurrence reaches it.
+
+    The axis of the steps is the one along which a shorter sequence has fewer.
+    """
+    before = {row.name: row.shape for row in shorter.arrays}
+    for row in case.arrays:
+        shape = before.get(row.name, ())
+        if row.name in INPUTS and not row.refused and not row.ok and len(shape) == len(row.shape):
+            steps = [axis for axis, (few, many) in enumerate(zip(shape, row.shape, strict=True)) if few < many]
+            return not steps or any(not row.wrong.take(-1, axis).any() for axis in steps)
     return True
 
 
@@ -91,7 +146,7 @@ def of_all(wrongs: list[Wrong], right: list[str], look: Look) -> Diagnosis | Non
     """Conclude from which arrays and blocks are wrong, from how each of them is, and from how they are near zero."""
     if not wrongs:
         return None
-    each = [of_array(w) for w in wrongs]
+    each = [w.at.diagnosis or of_array(w) for w in wrongs]
     vague = [w for w, found in zip(wrongs, each, strict=True) if found.cause == "derivative"]
     pair, gate = _pair(vague, wrongs), _one_block(wrongs)
     if pair:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from refdope.checks.compared import COMPLEX, STENCIL
-from refdope.checks.gradcheck import How, gradcheck
-from refdope.checks.ours import check_lstm, check_model, check_structure
-from refdope.checks.report import Report
+from refdope.gradcheck import How, gradcheck
+from refdope.gradcheck.compared import COMPLEX, STENCIL
+from refdope.gradcheck.report import Report
 from refdope.layers import LSTM, Dropout, Embedding, JointLSTM, Softmax
 from refdope.models import LanguageModel
+from refdope.selfcheck.ours import check_lstm, check_model, check_structure
 from refdope.structures import CMR, STRUCTURES, Dense, Doped, Overlay, Recipe, SparseOverlay, Structure
 
 CMRS = [CMR(0.4, rows, per) for rows in ("both", "sparse", "exclusive", "elements") for per in ("step", "sequence")]

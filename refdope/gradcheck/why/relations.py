@@ -14,8 +14,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from refdope.checks.causes import INPUTS, Diagnosis, Wrong, name_factor, parts, place
-from refdope.checks.tree import Array
+from refdope.gradcheck.causes import Diagnosis
+from refdope.gradcheck.compared import place
+from refdope.gradcheck.tree import Array
+from refdope.gradcheck.why.wrong import INPUTS, Wrong, name_factor, parts
 
 SOME_ROWS = "the other rows are right"
 
@@ -25,7 +27,7 @@ def of_array(wrong: Wrong) -> Diagnosis:
     for relation in RELATIONS:
         found = relation(wrong)
         if found:
-            where = place(wrong.bad, wrong.at.looked, wrong.blocks)
+            where = place(wrong.bad, wrong.at.known, wrong.blocks)
             text = f"{found.text}{f', in {where}' if where else ''}"
             return Diagnosis(found.cause, text, found.evidence, (wrong.name,), found.sure)
     return unexplained(wrong)
@@ -40,6 +42,40 @@ def not_finite(w: Wrong) -> Diagnosis | None:
     return Diagnosis(
         "nan", "the gradient is not finite", f"{w.at.a[first]} at {list(first)}, {bad.sum()} entries of {bad.size}"
     )
+
+
+def sum_of_uses(w: Wrong) -> Diagnosis | None:
+    """Find the gradient of all uses of a tied array, where it is checked under one of its names."""
+    if not w.tied or not w.whole:
+        return None
+    names = ", ".join((w.name, *w.tied))
+    total = w.at.n + sum(of for name, of in _alike(w) if name in w.tied)
+    if not (w.alike(w.at.a, total) or not w.at.a.any()):
+        return None
+    told = f"a is the sum of n over {names}" if w.at.a.any() else "a is 0 under this name"
+    text = (
+        f"{names} are one array under two names (tied weights): each gradient is that of one use, pass the array once"
+    )
+    return Diagnosis("tied", text, f"they share memory; {told}")
+
+
+def _alike(w: Wrong) -> Iterator[tuple[str, Array]]:
+    """Yield the gradients of other arrays in the shape of this one, transposed where that gives it."""
+    for name, n in w.alike_others():
+        if n.shape == w.at.n.shape:
+            yield name, n
+        elif n.T.shape == w.at.n.shape:
+            yield name, n.T
+
+
+def one_array(w: Wrong) -> Diagnosis | None:
+    """Remember that an array which no other relation explains has two names."""
+    if not w.tied:
+        return None
+    text = (
+        f"{', '.join((w.name, *w.tied))} are one array under two names (tied weights): each gradient is that of one use"
+    )
+    return Diagnosis("tied", text, "they share memory")
 
 
 def leaks(w: Wrong) -> Diagnosis | None:
@@ -208,19 +244,30 @@ def known_difference(w: Wrong) -> Diagnosis | None:
 
 
 def whole_parts(w: Wrong) -> Diagnosis | None:
-    """Find a difference in whole multiples of 1 / N: counts, as the targets of a softmax leave them in its bias."""
+    """Find a difference in whole multiples of 1 / N: counts, as the targets of a softmax leave them in its bias.
+
+    There n sums to 0, since a shift of all scores changes nothing, and is no multiple of 1 / N itself, as the
+    gradient of
+    a sum of ReLUs is: probabilities are in it.
+    """
     gap: Array = w.at.n - w.at.a
     if gap.ndim != 1 or gap.size < 3 or not w.whole or np.ptp(gap) < 1e-6 * np.abs(gap).max():
         return None
+    if abs(w.at.n.sum()) > 1e-9 * max(1.0, np.abs(w.at.n).sum()):
+        return None
     for N in range(1, 65):
-        counts = np.asarray(gap * N)
-        if np.abs(counts - np.round(counts)).max() > 1e-6 or np.abs(counts).max() < 0.5:
+        if not _whole(gap * N) or np.abs(gap * N).max() < 0.5 or _whole(w.at.n * N):
             continue
         told = f"n - a is whole multiples of 1 / {N}"
-        if abs(gap.sum()) < 1e-9 and abs(w.at.n.sum()) < 1e-9:
+        if abs(gap.sum()) < 1e-9:
             return Diagnosis("term", "other targets than the loss's", f"{told}, and a sums to 0 as n does", sure=True)
-        return Diagnosis("term", "the targets are left out, or some of them", f"{told}; a softmax's?", sure=True)
+        if np.all(gap <= 1e-6) or np.all(gap >= -1e-6):
+            return Diagnosis("term", "the targets are left out, or some of them", f"{told}; a softmax's?", sure=True)
     return None
+
+
+def _whole(numbers: Array) -> bool:
+    return bool(np.abs(numbers - np.round(numbers)).max() <= 1e-6)
 
 
 def lost_invariance(w: Wrong) -> Diagnosis | None:
@@ -284,6 +331,7 @@ def some_rows(w: Wrong) -> Diagnosis | None:
 
 RELATIONS = (
     not_finite,
+    sum_of_uses,
     leaks,
     other_mask,
     all_zero,
@@ -295,6 +343,7 @@ RELATIONS = (
     other_block,
     other_places,
     leaking_slices,
+    one_array,
     known_difference,
     whole_parts,
     lost_invariance,
@@ -305,7 +354,7 @@ RELATIONS = (
 
 def unexplained(w: Wrong) -> Diagnosis:
     """Return what is left where no relation holds: a derivative is what most often goes wrong in this way."""
-    where = place(w.bad, w.at.looked, w.blocks)
+    where = place(w.bad, w.at.known, w.blocks)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = (w.at.a / w.at.n)[w.bad & (np.abs(w.at.n) > 1e-3 * w.at.scale)]
     return Diagnosis(

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refdope.checks.calls import Calls, copied
-from refdope.checks.oracles import Around, complex_derivative, strictly_analytic
-from refdope.checks.relations import ratio
-from refdope.checks.tree import Array, flatten, rebuild
+from refdope.gradcheck.calls import Calls
+from refdope.gradcheck.oracles import Around, complex_derivative, strictly_analytic
+from refdope.gradcheck.tree import Array
+from refdope.gradcheck.why.relations import ratio
 
 SCALES = (1e-2, 1e-3)
 
@@ -55,7 +55,7 @@ def shrink(calls: Calls, bad: dict[str, Array]) -> dict[str, Shrunk]:
     dict
         Empty where foreign code does not go there, or is not analytic.
     """
-    if not callable(calls.grads):
+    if not callable(calls.problem.grads):
         return {}
     try:
         (a2, n2), (a3, n3) = (_at(calls, list(bad), s) for s in SCALES)
@@ -66,10 +66,9 @@ def shrink(calls: Calls, bad: dict[str, Array]) -> dict[str, Shrunk]:
 
 def _at(calls: Calls, names: list[str], scale: float) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the gradients as given and by the complex step, with all parameters times a scale."""
-    there = rebuild(calls.params, {name: np.asarray(a, np.float64) * scale for name, a in calls.flat.items()})
-    given = copied(flatten(calls.grads(there)))
-    calls.put_back()
-    around = Around(calls.loss, there, np.complex128)
+    there = calls.problem.copies(scale=scale)
+    given = calls.elsewhere(there)
+    around = Around(calls.problem.at(there), np.complex128)
     with strictly_analytic():
         return given, {name: around.entries(name, complex_derivative) for name in names}
 
