@@ -15,7 +15,9 @@ once, in whatever order things are imported, and whoever only finds it (pytest, 
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from refdope.gradcheck.how import How
 
 if TYPE_CHECKING:
     from refdope.gradcheck.causes import CAUSES, Diagnosis
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from refdope.gradcheck.report import Report
 
 __all__ = ["CAUSES", "Compared", "Diagnosis", "How", "Report", "complex_step", "gradcheck", "stencil"]
-
-How = Literal["auto", "entries", "directions"]
 
 
 def gradcheck(

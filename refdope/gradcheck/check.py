@@ -13,11 +13,11 @@ from typing import Any, get_args
 
 import numpy as np
 
-from refdope.gradcheck import How
 from refdope.gradcheck.calls import Calls, stale
 from refdope.gradcheck.compared import Compared
 from refdope.gradcheck.directions import by_direction, locate
 from refdope.gradcheck.entries import entry_by_entry, plan, sample
+from refdope.gradcheck.how import How
 from refdope.gradcheck.limits import TOLERANCE, Limits
 from refdope.gradcheck.numeric import Numeric
 from refdope.gradcheck.problem import Problem
