@@ -13,6 +13,7 @@ With f_j = Ψ_j b_j on an orthonormal basis, ‖f_j‖_n = ‖b_j‖, this is th
 λ is chosen by Mallows's Cp or by generalised cross-validation, with df = Σ_j tr(S_j) over the f_j that are not zero.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -125,7 +126,7 @@ def follow(
 
 
 def backfit(
-    y: Array, smoothers: Array, lam: float, f: Array | None = None, tol: float = 1e-9, sweeps: int = 2000
+    y: Array, smoothers: Array, lam: float, f: Array | None = None, tol: float = 1e-9, sweeps: int = 1000
 ) -> Array:
     """Fit SpAM by backfitting with any linear smoothers.
 
@@ -147,10 +148,14 @@ def backfit(
     array, (p, n)
         f_j at the sample.
 
-    Raises
-    ------
-    ArithmeticError
-        If the sweeps do not suffice. Smoothers are no projections, so no objective falls and none is checked.
+    Warns
+    -----
+    RuntimeWarning
+        If the sweeps do not suffice, as where covariates all but repeat each other (concurvity).
+
+    Notes
+    -----
+    Smoothers are no projections, so no objective falls and none is checked.
     """
     f = np.zeros((len(smoothers), len(y))) if f is None else f.copy()
     enough = tol * max(float(y.std()), 1e-300)
@@ -168,7 +173,9 @@ def backfit(
             return f
         # between sweeps over all, those that are not zero
         active = np.arange(len(f)) if everyone == (sweep == 0) or change <= enough else np.flatnonzero(f.any(1))
-    raise ArithmeticError(f"backfitting at lam {lam:g} still changes by {change:.1e} after {sweeps} sweeps")
+    told = f"backfitting at lam {lam:g} still changes by {change:.1e} after {sweeps} sweeps: do covariates repeat?"
+    warnings.warn(told, RuntimeWarning, stacklevel=2)
+    return f
 
 
 def shrunk(P: Array, lam: float) -> Array:
@@ -185,7 +192,7 @@ def smoother_path(
     bandwidth: float | None = None,
     n_lambdas: int = 30,
     ratio: float = 5e-2,
-    tol: float = 1e-6,
+    tol: float = 1e-5,
     progress: bool = False,
 ) -> Path:
     """Fit SpAM with local linear smoothers along a path; see `spline_path`.

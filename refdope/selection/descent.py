@@ -130,7 +130,7 @@ def descend(
     b : array, (D,)
         Where to begin; it is not changed.
     tol : float
-        Largest violation of the KKT conditions that is left, in units of the gradient at b = 0.
+        Largest violation of the KKT conditions that is left, in units of the largest ‖Ψ_gᵀ∇‖ at b = 0.
     rounds : int
         Most rounds of descent and Newton's steps.
 
@@ -148,7 +148,8 @@ def descend(
     b, psi = b.copy(), design.matrix
     free = np.arange(len(design.slices)) if np.isfinite(lam) else np.array([0])
     lam = lam if np.isfinite(lam) else 0.0
-    enough = tol * max(float(design.norms(psi.T @ loss.gradient(np.zeros(len(psi)))).max()), 1e-300)
+    mean, *pulls = design.norms(psi.T @ loss.gradient(np.zeros(len(psi))))
+    enough = tol * max(pulls) + 1e-15 * mean + 1e-300  # what a mean far from 0 costs in rounding is allowed
     f, course = psi @ b, []
     for _ in range(rounds):
         course.append(objective(design, loss, lam, b, f))
@@ -186,7 +187,7 @@ def _newton(design: Design, loss: Loss, lam: float, b: Array, f: Array, active: 
     own = design.owner[kept]
     length = np.where(norms > 0, norms, 1)[own]
     unit = b[kept] / length
-    slope = design.matrix[:, kept].T @ loss.gradient(f) + pull[own] * unit
+    slope = _slope(design, loss, lam, b, f, kept)
     hessian = design.gram(kept, loss.second(f))
     same = own[:, None] == own  # λ w (I − u uᵀ)/‖b‖ in every block
     hessian -= np.where(same, (pull[own] / length)[:, None] * np.outer(unit, unit), 0)
@@ -195,11 +196,26 @@ def _newton(design: Design, loss: Loss, lam: float, b: Array, f: Array, active: 
         step = -cho_solve(cho_factor(hessian), slope)
     except LinAlgError:
         return f, False
-    before, change = objective(design, loss, lam, b, f), design.matrix[:, kept] @ step
+    before = objective(design, loss, lam, b, f)
+    steep = float(np.abs(slope).max())
     for size in (1.0, 0.5, 0.25, 0.1):
         new = b.copy()
         new[kept] += size * step
-        if objective(design, loss, lam, new, f + size * change) <= before:
+        turned = np.bincount(own, new[kept] * b[kept], minlength=len(norms)) < 0
+        new[(turned & (design.weights > 0))[design.owner]] = 0  # a block that would pass through zero stays there
+        fit = f + design.matrix[:, kept] @ (new - b)[kept]
+        value = objective(design, loss, lam, new, fit)
+        flatter = (
+            value <= before + 1e-15 * abs(before) and np.abs(_slope(design, loss, lam, new, fit, kept)).max() < steep
+        )
+        if value < before or flatter:  # within rounding of F, its gradient tells
             b[:] = new
-            return f + size * change, True
+            return fit, True
     return f, False
+
+
+def _slope(design: Design, loss: Loss, lam: float, b: Array, f: Array, kept: Array) -> Array:
+    """Return F's gradient in the columns kept, all in blocks that are not zero."""
+    norms = design.norms(b)
+    pull = lam * design.weights / np.where(norms > 0, norms, 1)
+    return np.asarray(design.matrix[:, kept].T @ loss.gradient(f) + pull[design.owner[kept]] * b[kept])

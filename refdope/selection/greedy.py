@@ -55,7 +55,8 @@ def forward(X: Array, y: Array, df: int = 5, most: int | None = None) -> Forward
     psi = np.concatenate([spline.basis for spline in splines], axis=1)
     owner = np.repeat(np.arange(len(splines)), [spline.basis.shape[1] for spline in splines])
     width = np.bincount(owner, minlength=len(splines))
-    inside, order = np.zeros(len(splines), bool), []
+    inside = np.zeros(len(splines), bool)
+    order: list[int] = []
     r, coef = y - y.mean(), [np.zeros(len(owner))]
     loss = [float(np.square(r).mean() / 2)]
     while len(order) < (len(splines) if most is None else most):

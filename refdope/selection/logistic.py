@@ -91,6 +91,7 @@ def local_scoring(y: Array, smoothers: Array, lam: float, tol: float = 1e-8, rou
     y : array, (n,)
         0 and 1.
     smoothers : array, (p, n, n)
+        S_j, which leave constants as they are: a projection on centred splines needs 1/n more.
     lam : float
     tol : float
         Ends when no value of f changes by more.

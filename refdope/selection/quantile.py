@@ -245,8 +245,8 @@ class _Walk:
         moves = (np.abs(m1) > 1e-11) & np.isfinite(end)
         reached = np.where(moves, np.where(moves, end + m0, 0) / np.where(moves, m1, 1), -np.inf)
         at = int(reached.argmax())
-        least = 1e-12 * (self.lam if np.isfinite(self.lam) else 1)
-        return (at, float(reached[at])) if reached[at] > least else (None, 0.0)
+        # entries of X are at most 1 here, so this is rounding of a multiplier, a sum of n terms
+        return (at, float(reached[at])) if reached[at] > 1e-13 * n else (None, 0.0)
 
     def _blocked(self, dz: Array) -> tuple[int, float]:
         """Return the first row that becomes tight on the way along dz, and how far that is."""

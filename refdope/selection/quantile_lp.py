@@ -18,7 +18,7 @@ from refdope.selection.groups import members
 from refdope.selection.prox import Array
 from refdope.selection.quantile import QuantilePath, check_loss, checked
 
-FLAT = 1e-9  # V is on two lines when it is no further below, relative to V
+FLAT = 1e-11  # V is on two lines when it is no further below, relative to V
 
 
 class _Programs:
@@ -38,18 +38,15 @@ class _Programs:
         below = [sparse.hstack([none[:, :1], s * eye, -cap, none[:, 1:]]) for s in (1, -1)]
         self.below = sparse.vstack(below, format="csr")
         self.bounds = [(None, None)] * (1 + p) + [(0, None)] * (G + 2 * n)
-        self.parts = (
-            np.repeat([0.0, 0.0, 1.0, 0.0], [1, p, G, 2 * n]),
-            np.repeat([0.0, tau, 1 - tau], [1 + p + G, n, n]),
-        )
+        self.penalty = np.repeat([0.0, 1.0, 0.0], [1 + p, G, 2 * n])
+        self.loss = np.repeat([0.0, tau, 1 - tau], [1 + p + G, n, n])
 
     def solve(self, lam: float, most: float | None = None) -> tuple[float, float, Array]:
         """Return L, P and (b₀, b) at λ; with `most`, those of least P among all with L no larger."""
-        penalty, loss = self.parts
         below, limits = self.below, np.zeros(self.below.shape[0])
         if most is not None:
-            below, limits = sparse.vstack([below, loss[None]], format="csr"), np.append(limits, most)
-        cost = penalty if most is not None else loss + lam * penalty
+            below, limits = sparse.vstack([below, self.loss[None]], format="csr"), np.append(limits, most)
+        cost = self.penalty if most is not None else self.loss + lam * self.penalty
         tight = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
         found = linprog(cost, below, limits, self.equal, self.y, self.bounds, "highs", options=tight)
         if found.status:
