@@ -58,6 +58,7 @@ bench: .venv/.bench
 	$(BIN)/python -m benchmarks ramp
 	$(BIN)/python -m benchmarks memory
 	$(BIN)/python -m benchmarks share
+	$(BIN)/python -m benchmarks selection
 
 bench-quick: .venv/.bench
 	$(BIN)/python -m benchmarks --quick

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from refdope.selection.additive import Path
 from refdope.selection.estimators import Additive, SparseAdditiveClassifier
@@ -77,6 +78,7 @@ def norm_path(path: Path, names: Sequence[str], chosen: int | None = None, axes:
     axes.set(xlabel="λ", ylabel="norm of the function")
     if (path.lambdas > 0).all():
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.invert_xaxis()
     if largest:
         axes.legend(frameon=False, fontsize=7)
