@@ -7,13 +7,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # the scripts that draw; one whose data are not there says so
 FIGURES := $(filter-out results,$(basename $(notdir $(wildcard figures/*.py))))
 
-.PHONY: help demo test test-slow test-torch zoo figures tutorials bench bench-quick format clean
+.PHONY: help demo test test-slow test-torch test-selection zoo figures tutorials bench bench-quick format clean
 
 help:
 	@echo "make demo       train one language model five ways, side by side (two minutes); results in figures/"
 	@echo "make test       lint, type-check and test"
 	@echo "make test-slow  the tests that take long"
 	@echo "make test-torch every derivative against PyTorch's autograd, and the checker on a PyTorch module"
+	@echo "make test-selection sparse models against the solvers of other packages, and scikit-learn's checks"
 	@echo "make zoo        what gradcheck, torch, SciPy and autograd say of 355 wrong backward passes; figures/zoo.md"
 	@echo "make figures    draw all figures and tables again from the data in figures/; a minute"
 	@echo "make tutorials  execute the notebooks and compare what they show with what is committed; two minutes; the first time some more, to install Jupyter"
@@ -38,6 +39,9 @@ test-slow: .venv/.tests .venv/.nbgrader
 test-torch: .venv/.torch
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m torch --numprocesses auto tests
 
+test-selection: .venv/.selection
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m selection --numprocesses auto tests/selection
+
 zoo: .venv/.torch
 	$(BIN)/python -m tests.zoo.table figures
 
@@ -54,6 +58,7 @@ bench: .venv/.bench
 	$(BIN)/python -m benchmarks ramp
 	$(BIN)/python -m benchmarks memory
 	$(BIN)/python -m benchmarks share
+	$(BIN)/python -m benchmarks selection
 
 bench-quick: .venv/.bench
 	$(BIN)/python -m benchmarks --quick
@@ -84,6 +89,11 @@ clean:
 .venv/.nbgrader: tests/labs/requirements.txt .venv/.tests
 	@echo "installing nbgrader into .venv, once; this takes some minutes"
 	$(PIP) install --quiet --constraint requirements.txt --requirement tests/labs/requirements.txt
+	@touch $@
+
+# what other solvers say
+.venv/.selection: tests/selection/requirements.txt .venv/.tests
+	$(PIP) install --quiet --constraint requirements.txt --requirement tests/selection/requirements.txt
 	@touch $@
 
 # the notebooks

@@ -16,6 +16,7 @@ COMMANDS = {
     "crossover": "from which size, density and batch on a compressed matrix is faster than a dense one",
     "ramp": "which storage of an overlay trains faster, along the ramp",
     "memory": "the peak memory of a training step against what it needs",
+    "selection": "whole paths of sparse models against general solvers",
     "share": "the share of a training step spent in matrix products",
 }
 EXAMPLES = """\

@@ -12,7 +12,7 @@ from typing import IO, Any
 from refdope.analysis import markdown
 from refdope.files import whole, write_csv
 
-PACKAGES = ("numpy", "scipy", "torch", "onnxruntime", "autograd", "numpy-ml", "pyfastkron")
+PACKAGES = ("numpy", "scipy", "torch", "onnxruntime", "autograd", "numpy-ml", "pyfastkron", "cvxpy")
 MACHINE = ("cpu", "cores", "system", "python", *PACKAGES)  # the columns of a row that say where it was measured
 Rows = Sequence[Mapping[str, Any]]
 

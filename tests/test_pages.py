@@ -85,7 +85,7 @@ def test_the_checkers_page_shows_what_a_torch_module_gives(capsys):
     assert same_report(shown, printed), printed
 
 
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/gradcheck.md", "docs/evidence.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/gradcheck.md", "docs/evidence.md", "docs/selection.md"]
 PAGES += [f"{folder}/README.md" for folder in ("benchmarks", "figures", "tutorials", "tutorials/labs")]
 
 

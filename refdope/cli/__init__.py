@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 
-from refdope.cli import compress, demo, evaluate, experiment, generate, gradcheck, report, train
+from refdope.cli import compress, demo, evaluate, experiment, generate, gradcheck, report, selection, train
 
 COMMANDS = {
     "demo": demo,
@@ -22,6 +22,7 @@ COMMANDS = {
     "experiment": experiment,
     "compress": compress,
     "report": report,
+    "selection": selection,
 }
 
 
