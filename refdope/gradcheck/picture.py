@@ -1,5 +1,7 @@
 """A report as a picture: where in an array the error is, and how the differences' error depends on the step."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,13 +11,12 @@ from matplotlib.ticker import MaxNLocator
 from refdope.gradcheck.compared import Compared
 from refdope.gradcheck.oracles import Around, complex_derivative, strictly_analytic
 from refdope.gradcheck.problem import Problem
-from refdope.gradcheck.report import Report
 from refdope.gradcheck.steps import steps_for, v_curve
 from refdope.style import RC
 
 
-def figure(report: Report, name: str | None = None) -> Figure:
-    """Draw one array of a report; see `Report.figure`."""
+def figure(report: Any, name: str | None = None) -> Figure:
+    """Draw one array of a `Report`; see its `figure`, which imports this file only then."""
     looked = [array for array in report.arrays if array.looked]
     array = next((a for a in looked if name in (None, a.name)), None)
     if array is None:
@@ -56,7 +57,7 @@ def _heat(axes: Axes, array: Compared) -> None:
             axes.tick_params(labelleft=False)
 
 
-def _curve(axes: Axes, report: Report, array: Compared) -> None:
+def _curve(axes: Axes, report: Any, array: Compared) -> None:
     """Draw the V of the worst entry: error of the stencil against its step, the complex step as its floor."""
     assert report.loss is not None
     around = Around(Problem(report.loss, report.params), np.float64)

@@ -35,6 +35,7 @@ from refdope.runs.process import interruptible, locked
 from refdope.runs.run import Run
 from refdope.runs.task import Task
 from refdope.runs.tasks import task_of
+from refdope.threads import Threads
 
 KEPT = 2  # checkpoints
 
@@ -99,11 +100,13 @@ def train(path: Path, run: Run) -> bool:
     tokens = run.task.rows
     bar = tqdm(total=run.total, initial=run.step, unit=" updates", disable=None, leave=False)
     began, first = perf_counter(), run.step
-    log, speed = times.read(path), 0.0
+    log, speed, threads = times.read(path), 0.0, Threads(run.config.hidden)
     before = log[-1].seconds if log else 0.0  # in earlier sessions
     with bar, interruptible() as interrupted:
         while not run.done and not interrupted():
+            step = perf_counter()
             loss = run.update()
+            threads.step(perf_counter() - step)
             bar.update()
             seconds = perf_counter() - began
             speed = tokens * (run.step - first) / seconds
