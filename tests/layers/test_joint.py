@@ -71,14 +71,14 @@ def check(lstm, seed=None):
     assert report.ok, str(report)
 
 
-@pytest.mark.parametrize("kind", [Kronecker, LMF, HMD])
-@pytest.mark.parametrize("csr", [False, True])
+@pytest.mark.parametrize(("kind", "csr"), [(Kronecker, True), (LMF, False), (HMD, True)])
 def test_gradients_of_a_doped_layer(kind, csr):
     check(layer(kind, doped=True, csr=csr))
 
 
-@pytest.mark.parametrize("rows", ["both", "sparse", "exclusive", "elements"])
-@pytest.mark.parametrize("per", ["step", "sequence"])
+@pytest.mark.parametrize(  # every pair of the two is in test_lstm, and the loop is the same
+    ("rows", "per"), [("both", "step"), ("sparse", "sequence"), ("exclusive", "step"), ("elements", "sequence")]
+)
 def test_gradients_of_a_sampled_pass(rows, per):
     check(layer(doped=True, cmr=CMR(0.4, rows, per)), seed=7)
 
