@@ -8,7 +8,8 @@ OpenBLAS's threads wait for each other by spinning: on a busy machine two are ma
     back to one, for good, where the running median of a step exceeds twice the best one there was.
 
 How many threads share a product decides the order of its sums, so its rounding. A run that is resumed with as many
-threads has the same bits; one that went from two to one has them only up to rounding. Set the variable where bits count.
+threads has the same bits; one that went from two to one has them only up to rounding. Set the variable where bits
+count.
 """
 
 import ctypes

@@ -73,8 +73,8 @@ for n in (2, 1):
     for line in open("/proc/self/maps"):
         if "openblas" in line:
             library = ctypes.CDLL(line.split(maxsplit=5)[5].strip())
-            get = [s.replace("_set_", "_get_") for s in threads.SYMBOLS if hasattr(library, s.replace("_set_", "_get_"))]
-            asked.append(getattr(library, get[0])())
+            names = [name.replace("_set_", "_get_") for name in threads.SYMBOLS]
+            asked.append(next(getattr(library, name)() for name in names if hasattr(library, name)))
     assert set(asked) == {n}, asked
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
