@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 FIGURES = Path(__file__).parents[1] / "figures"
-DRAWN = sorted(script.stem for script in FIGURES.glob("*.py") if script.with_suffix(".csv").exists())
+DRAWN = [*sorted(script.stem for script in FIGURES.glob("*.py") if script.with_suffix(".csv").exists()), "ptb_cmr"]
 
 
 @pytest.mark.parametrize("name", DRAWN)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from refdope.experiments.conduct import conduct
 from refdope.experiments.experiment import read
+from refdope.experiments.order import Order
+from refdope.experiments.table import Table
 from refdope.experiments.workers import dask, workers
 from refdope.runs.config import PRESETS
 
@@ -49,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what is done is in {table}, and the same command goes on from there") from None
     print(f"{table}: all runs that are done; their folders are in {out}")
+    for one in Order(experiment, Table(table, out.absolute())).at_an_edge():
+        print(f"refdope: {one}", file=sys.stderr)
     for one in failed:
         print(f"refdope: failed: {one}", file=sys.stderr)
     return 1 if failed else 0

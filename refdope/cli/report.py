@@ -1,6 +1,7 @@
 """`refdope report`: runs side by side."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from refdope.analysis import by_matrix, markdown
@@ -34,6 +35,8 @@ def run(args: argparse.Namespace) -> None:
     if args.format == "text" and len(found) == 1:  # one run reads better from top to bottom
         print("\n".join(f"{name:<16} {value}" for name, value in found[0].items()))
         print("\n" + markdown(by_matrix(read_model(args.runs[0]).model)))
+    for line in report.warnings(args.runs):
+        print(f"refdope: {line}", file=sys.stderr)
     if args.figure:
         from refdope.runs.picture import report_figure  # Matplotlib takes as long to load as all the rest
 

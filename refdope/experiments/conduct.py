@@ -52,8 +52,8 @@ def conduct(
     ValueError, OSError
         If a text cannot be had, or the table has runs of another experiment or text; nothing is written then.
     """
-    supposed = [run for v in experiment.variants for run in (*trials(experiment, v), *proper(experiment, v, {}))]
-    total = sum(_rows(run) for run in supposed)  # a text that cannot be had is told before anything is written
+    # a text that cannot be had is told before anything is written
+    total = sum(_rows(run) for v in experiment.variants for run in (*trials(experiment, v), *proper(experiment, v, {})))
     record = Table(table, out)
     order = Order(experiment, record)
     record.check(order.known(), lambda run: _task(run).hash)
@@ -65,6 +65,7 @@ def conduct(
         bar.n = bar.last_print_n = bar.initial = _read(order.known(), record)  # not of this session's speed
         while True:
             record.write(order.known())
+            bar.total = total + sum(_rows(run) for run in order.beyond())
             for run in order.begin(waiting, at_once):
                 waiting[run] = executor.submit(work, run.path(out), run.config)
             if not waiting:

@@ -5,6 +5,7 @@ An experiment is a TOML file:
     about = "what it is to find out"
     [base]                          settings of every run: those of `Config`
     [short]                         changes to them while settings are tried
+    widen = true                    where a choice falls on an edge of the grid, what lies beyond is tried too
     [grid]                          tried for every variant, each value with each: lr = [0.002, 0.005]
     [[variant]]                     in order of importance
     name = "doped KP"
@@ -14,12 +15,13 @@ An experiment is a TOML file:
     control = true                  it is begun after all seeds of those that are none
 
 First every variant tries the grid on short runs of seed 0, and keeps the settings of the lowest validation loss; a
-setting that the variant names itself is not tried. Then come the runs proper, seed by seed:
-`refdope.experiments.conduct` brings them to their end, `refdope.experiments.table` keeps what came out.
+setting that the variant names itself is not tried. What `widen` adds is said in `refdope.experiments.widen`. Then come
+the runs proper, seed by seed: `refdope.experiments.conduct` brings them to their end, `refdope.experiments.table` keeps
+what came out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ class Experiment:
     short: dict[str, Any]
     grid: dict[str, list[Any]]
     variants: list[Variant]
+    widen: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,14 +85,14 @@ def read(path: Path, preset: str = "", **more: Any) -> Experiment:
     variants = []
     for one in given["variant"]:
         _check(f"{path}: a variant", one, PARTS_OF_VARIANT)
-        for chosen in _products(one.get("each", {})):
+        for chosen in products(one.get("each", {})):
             name = ", ".join([one["name"], *(f"{setting} {value}" for setting, value in chosen.items())])
             how = one.get("seeds", 1), one.get("control", False)
             variants.append(Variant(name, one.get("settings", {}) | chosen, *how))
     of_preset = {name: value for name, value in PRESETS.get(preset, {}).items() if name not in ("structure", "overlay")}
     base = given.get("base", {}) | of_preset | more
-    short, grid = given.get("short", {}), given.get("grid", {})
-    experiment = Experiment(path.stem, given.get("about", ""), base, short, grid, variants)
+    tables = base, given.get("short", {}), given.get("grid", {})
+    experiment = Experiment(path.stem, given.get("about", ""), *tables, variants, given.get("widen", False))
     folders: dict[Path, str] = {}
     for v in variants:  # what cannot be is told before anything is trained
         for run in (*trials(experiment, v), *proper(experiment, v, {})):
@@ -124,6 +127,7 @@ PARTS = {
     "about": ("a text", lambda given: given is None or isinstance(given, str)),
     "base": ("a table of settings", _table),
     "short": ("a table of settings", _table),
+    "widen": ("true or false", lambda given: given is None or isinstance(given, bool)),
     "grid": ("a table of lists of settings", _lists),
     "variant": ("written [[variant]], one or more", lambda given: isinstance(given, list) and bool(given)),
 }
@@ -138,19 +142,24 @@ PARTS_OF_VARIANT = {
 
 def trials(experiment: Experiment, variant: Variant) -> list[Job]:
     """List the short runs on which a variant's settings are chosen; none, if it leaves nothing open."""
-    open_ = {name: values for name, values in experiment.grid.items() if name not in variant.settings}
-    if not asdict(_config(experiment, variant, {}))["overlay"]:
-        open_ = {name: values for name, values in open_.items() if not name.startswith("ramp")}
+    open_ = open_settings(experiment, variant)
     if all(len(values) == 1 for values in open_.values()):
         return []
-    return [
-        Job(
-            variant.name,
-            _config(experiment, variant, experiment.short | tried),
-            "".join(f"-{k}{v}" for k, v in tried.items()),
-        )
-        for tried in _products(open_)
-    ]
+    return [trial(experiment, variant, tried) for tried in products(open_)]
+
+
+def trial(experiment: Experiment, variant: Variant, tried: Mapping[str, Any]) -> Job:
+    """Return the short run of a variant that tries some settings."""
+    config = _config(experiment, variant, experiment.short | dict(tried))
+    return Job(variant.name, config, "".join(f"-{name}{value}" for name, value in tried.items()))
+
+
+def open_settings(experiment: Experiment, variant: Variant) -> dict[str, list[Any]]:
+    """Return those axes of the grid of which a variant leaves the choice open."""
+    open_ = {name: values for name, values in experiment.grid.items() if name not in variant.settings}
+    if not _config(experiment, variant, {}).overlay:
+        return {name: values for name, values in open_.items() if not name.startswith("ramp")}
+    return open_
 
 
 def proper(experiment: Experiment, variant: Variant, chosen: Mapping[str, Any]) -> list[Job]:
@@ -159,7 +168,7 @@ def proper(experiment: Experiment, variant: Variant, chosen: Mapping[str, Any]) 
     return [Job(variant.name, replace(config, seed=seed)) for seed in range(variant.seeds)]
 
 
-def _products(choices: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def products(choices: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """List every choice of one value each; `{}` where there is nothing to choose."""
     return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
 

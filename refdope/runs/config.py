@@ -16,6 +16,7 @@ from refdope.structures.kinds import KINDS
 from refdope.structures.recipe import check_options
 from refdope.training.annealing import CMRSchedule, CubicRamp
 from refdope.training.optimizers import SGD, Adam, LinearDecay, Optimizer, ZarembaDecay
+from refdope.training.steps import Scaling, Steps
 
 
 def setting(default: Any, about: str, choices: Any = None, least: float | None = None) -> Any:
@@ -52,6 +53,7 @@ class Config:
     layers: int = setting(1, "LSTM layers", least=1)
     dropout: float = setting(0.0, "dropout between layers, in [0, 1)", least=0)
     init: float = setting(0.0, "root mean square of all weights at the start; 0: each layer's own default", least=0)
+    embedding_std: float = setting(0.0, "that of the embedding; 0: as init, or 1 where that is 0", least=0)
     forget_bias: float = setting(1.0, "bias of the forget gate at the start")
 
     l2_overlay: float = setting(0.0, "weight decay of the overlay: half of it times ‖S‖² is added to the loss", least=0)
@@ -68,6 +70,9 @@ class Config:
     batch: int = setting(20, "streams of text trained side by side", least=1)
     optimizer: str = setting("adam", "how weights are updated", ("adam", "sgd"))
     lr: float = setting(0.005, "learning rate at the start", least=0)
+    lr_structure: float = setting(1.0, "a factor on the rate of the structures' parameters, not of overlays", least=0)
+    structure_steps: Scaling = setting("plain", "their steps; scaled: the same whichever factor has a product's scale",
+                                       get_args(Scaling))  # fmt: skip
     clip: float = setting(5.0, "largest global norm of the gradient", least=0)
     decay: str = setting("linear", "how the learning rate falls", ("linear", "zaremba"))
     decay_from: float = setting(0.7, "linear: the share of training after which it falls to a fiftieth", least=0)
@@ -150,6 +155,10 @@ class Config:
     def make_optimizer(self) -> Optimizer:
         """Make the optimiser."""
         return Adam(self.clip) if self.optimizer == "adam" else SGD(self.clip)
+
+    def make_steps(self) -> Steps:
+        """Make the rule by which the structures' parameters are stepped."""
+        return Steps(self.lr_structure, self.structure_steps)
 
     def learning_rate(self, steps_an_epoch: int) -> LinearDecay | ZarembaDecay:
         """Return the schedule of the learning rate."""

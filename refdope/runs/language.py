@@ -72,7 +72,7 @@ class Language:
             np.random.default_rng([config.seed, 0]),
             layers=config.layers,
             dropout=config.dropout,
-            embedding_std=config.init or 1.0,
+            embedding_std=config.embedding_std or config.init or 1.0,
             softmax_std=std,
             layer=config.layer_kind,
             std=std,

@@ -3,13 +3,16 @@
 import csv
 import json
 from collections.abc import Sequence
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from refdope.runs import times
 from refdope.runs.folder import read_config
 from refdope.runs.tasks import task_of
+
+FAR = 0.03  # of ‖W‖: how far one update of a well-chosen rate moves a part; 0.002 to 0.01 where training goes well
 
 
 def rows(runs: Sequence[Path]) -> list[dict[str, str]]:
@@ -21,6 +24,25 @@ def rows(runs: Sequence[Path]) -> list[dict[str, str]]:
         If there is no run in a folder, or a file of it cannot be read.
     """
     return [_row(run) for run in runs]
+
+
+def warnings(runs: Sequence[Path]) -> list[str]:
+    """Return a line for each part of a doped model that an update moves far: its rate is too high to learn well.
+
+    A part is told if it moved by more than `FAR` of ‖W‖ in half of the evaluations after the start.
+    """
+    cures = {
+        "structure": "take --structure-steps scaled, or a lower --lr-structure",
+        "overlay": "take a lower --lr",
+    }
+    said = []
+    for run in runs:
+        course = read_csv(run / "metrics.csv")
+        for part, cure in cures.items():
+            far = [row[f"{part}_moves"] for row in course if isfinite(row.get(f"{part}_moves", nan))]
+            if far and (mid := median(far)) > FAR:
+                said.append(f"{run}: an update moves the {part} by {mid:.1%} of the norm of W: {cure}")
+    return said
 
 
 def _row(run: Path) -> dict[str, str]:

@@ -50,7 +50,7 @@ class Run:
         rate = config.learning_rate(len(batches))
         self.trainer = Trainer(
             model, batches, config.make_optimizer(), rate, rng, annealer,
-            l2_overlay=config.l2_overlay, alternate=config.alternate,
+            l2_overlay=config.l2_overlay, alternate=config.alternate, steps=config.make_steps(),
         )  # fmt: skip
         self.brief = task.evaluation("valid", min(config.probe, 2000), brief=True)
         self.course: list[dict[str, Any]] = []

@@ -246,6 +246,27 @@ class Structure(Tree, Matrix, ABC):
             )
         return x.reshape(-1, size), x.shape[:-1]  # (…, k) -> (R, k)
 
+    # ------------------------------------------------------------------------- how far a step of a parameter moves W
+
+    def reach(self) -> dict[str, float]:
+        """Return by how much a step of each parameter moves W at most: max ‖δW‖ / ‖δp‖, Frobenius norms.
+
+        One for the entries of W themselves; what is made of other matrices has theirs. A product of factors overrides
+        it: the step of one is multiplied by the other. `refdope.training.steps` divides by it.
+
+        Returns
+        -------
+        dict of float
+            Under the keys of `params`.
+        """
+        found: dict[str, float] = {}
+        for name, child in self.children():
+            if isinstance(child, Structure):
+                found |= {f"{name}.{path}" if name else path: far for path, far in child.reach().items()}
+            elif name not in self.fixed:
+                found[name] = 1.0
+        return found
+
     # ---------------------------------------------------------------------------------------- sizes, sampled passes
 
     @property

@@ -55,6 +55,10 @@ class HMD(Structure):
         """Return W as an (m, n) array."""
         return np.concatenate([self.A, np.outer(self.b, self.c)])
 
+    def reach(self) -> dict[str, float]:
+        """Return 1 for A, whose entries are W's; ‖c‖ for b and ‖b‖ for c."""
+        return {"A": 1.0, "b": float(np.linalg.norm(self.c)), "c": float(np.linalg.norm(self.b))}
+
     def _nearest(self, M: Array) -> "HMD":
         """Return the one with as many unconstrained rows that is nearest to M: M's first rows, then rank one."""
         U, s, Vt = np.linalg.svd(M[self.r :], full_matrices=False)

@@ -108,6 +108,10 @@ class Kronecker(Structure):
         """Return W as an (m, n) array, `np.kron(A, B)`."""
         return np.kron(self.A, self.B)
 
+    def reach(self) -> dict[str, float]:
+        """Return ‖B‖ for A and ‖A‖ for B: ‖δA ⊗ B‖ = ‖δA‖ ‖B‖."""
+        return {"A": float(np.linalg.norm(self.B)), "B": float(np.linalg.norm(self.A))}
+
     def _nearest(self, M: Array) -> "Kronecker":
         """Return the product of factors of these shapes that is nearest to M.
 

@@ -49,6 +49,14 @@ class LMF(Structure):
         """Return W as an (m, n) array, `U @ V`."""
         return self.U @ self.V
 
+    def reach(self) -> dict[str, float]:
+        """Return the spectral norm of V for U, and that of U for V: ‖δU V‖ ≤ ‖δU‖ σ₁(V).
+
+        One number for a factor takes out what U -> cU, V -> V/c changes, and that only. ScaledGD (Tong, Ma and Chi,
+        arXiv 2005.08898) divides by the r × r matrices V Vᵀ and Uᵀ U instead, which takes out any U -> U Q.
+        """
+        return {"U": float(np.linalg.norm(self.V, 2)), "V": float(np.linalg.norm(self.U, 2))}
+
     def _nearest(self, M: Array) -> "LMF":
         """Return the product of this rank that is nearest to M: its leading singular triplets (Eckart, Young 1936)."""
         r = self.U.shape[1]

@@ -2,6 +2,7 @@
 
 from refdope.training.annealing import Annealer, CubicRamp
 from refdope.training.optimizers import SGD, Adam, LinearDecay, Optimizer, ZarembaDecay
+from refdope.training.steps import Steps
 from refdope.training.trainer import Trainer
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "CubicRamp",
     "LinearDecay",
     "Optimizer",
+    "Steps",
     "Trainer",
     "ZarembaDecay",
 ]

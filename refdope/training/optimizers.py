@@ -48,13 +48,17 @@ class Optimizer(ABC):
         self.counts: dict[str, int] = {}
         self.arrays: dict[str, Params] = {}
 
-    def step(self, params: Mapping[str, Array], grads: Params, lr: float) -> float:
+    def step(
+        self, params: Mapping[str, Array], grads: Params, lr: float, rates: Mapping[str, float] | None = None
+    ) -> float:
         """Update the parameters in place; the gradients are used up.
 
         Parameters
         ----------
         params, grads : dict of arrays
         lr : float
+        rates : dict of float, optional
+            A factor on the rate of each parameter; 1 for those that it has not. It comes after clipping.
 
         Returns
         -------
@@ -72,12 +76,13 @@ class Optimizer(ABC):
         self.steps += 1
         scale = min(1.0, self.clip / norm) if norm else 1.0
         for name, g in grads.items():
+            rate = lr * (rates or {}).get(name, 1.0)
             t = self.counts[name] = self.counts.get(name, 0) + 1
             arrays = [params[name], g, *self._kept(name, params[name])]
             for part, d, *kept in _in_cache(arrays):
                 if scale < 1:
                     d *= scale
-                self._update(part, d, lr, t, *kept)
+                self._update(part, d, rate, t, *kept)
         return norm
 
     def _kept(self, name: str, param: Array) -> list[Array]:

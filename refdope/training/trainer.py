@@ -9,6 +9,7 @@ from refdope.arrays import Params
 from refdope.models.protocol import Batches, Model
 from refdope.training.annealing import Annealer
 from refdope.training.optimizers import Optimizer
+from refdope.training.steps import Steps
 
 
 class Trainer:
@@ -31,6 +32,8 @@ class Trainer:
         λ: the loss that is descended has ½ λ ‖S‖² added for every overlay S; the loss that is returned has not.
     alternate : int
         Train the structures and the overlays under them in turns of so many updates; 0: together.
+    steps : Steps
+        The steps of the structures' parameters.
 
     Attributes
     ----------
@@ -51,8 +54,9 @@ class Trainer:
         *,
         l2_overlay: float = 0.0,
         alternate: int = 0,
+        steps: Steps = Steps(),  # noqa: B008  # frozen
     ) -> None:
-        self.l2_overlay, self.alternate = l2_overlay, alternate
+        self.l2_overlay, self.alternate, self.steps = l2_overlay, alternate, steps
         self.model, self.batches, self.optimizer = model, batches, optimizer
         self.learning_rate, self.rng, self.annealer = learning_rate, rng, annealer
         self.step = 0
@@ -83,7 +87,8 @@ class Trainer:
                 grads[f"{name}.overlay"] += self.l2_overlay * params[f"{name}.overlay"]
             if self.alternate:
                 _rest(name, grads, overlay=self.step // self.alternate % 2 == 0)
-        self.optimizer.step(params, grads, self.learning_rate(self.step))
+        rates = self.steps.prepare(self.model, grads)
+        self.optimizer.step(params, grads, self.learning_rate(self.step), rates)
         self.step += 1
         return float(loss)
 

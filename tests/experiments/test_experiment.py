@@ -12,7 +12,7 @@ from tests.experiments.small import FILE
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("[grid]", "[grit]"), "an experiment has about, base, short, grid, variant, not 'grit'"),
+        (("[grid]", "[grit]"), "an experiment has about, base, short, widen, grid, variant, not 'grit'"),
         (
             ('name = "fixed"', 'name = "dense"'),
             "different names: 'dense' and 'dense' would both train in",
@@ -23,6 +23,7 @@ from tests.experiments.small import FILE
         (('name = "fixed"', "name = 3"), "a variant: name must be a text, got 3"),
         (('name = "fixed"', 'name = "fixed"\ncontrol = 1'), "a variant: control must be true or false, got 1"),
         (('name = "fixed"', 'name = "fixed"\nseed = 3'), "has name, seeds, control, settings, each, not 'seed'"),
+        (("[base]", "widen = 1\n[base]"), "an experiment: widen must be true or false, got 1"),
         (("seeds = 2", 'seeds = "2"'), "seeds must be a number from 1 up, got '2'"),
         (("seeds = 2", "seeds = 0"), "seeds must be a number from 1 up, got 0"),
         (('settings = {structure = "kronecker"}', "settings = 3"), "settings must be a table of settings, got 3"),

@@ -7,7 +7,7 @@ import pytest
 from refdope import GRU, Dense, Doped, Overlay
 from refdope.runs.config import PRESETS, Config, read_toml
 from refdope.runs.language import Language
-from refdope.training import SGD, Adam
+from refdope.training import SGD, Adam, Steps
 
 
 def test_toml_repeats_the_config(tmp_path):
@@ -131,3 +131,21 @@ def test_presets_are_zarembas_models():
         assert not config.overlay
     small = Config.from_dict(PRESETS["zaremba-small"], "small").learning_rate(10)
     assert [small(10 * epoch) for epoch in (0, 3, 4, 5)] == [20, 20, 10, 5]  # 1.0 of a loss summed over 20 steps
+
+
+@pytest.mark.parametrize(
+    ("given", "std"),
+    [({}, 1.0), ({"init": 0.05}, 0.05), ({"embedding_std": 0.1, "init": 0.05}, 0.1), ({"embedding_std": 0.1}, 0.1)],
+)
+def test_the_embedding_has_a_standard_deviation_of_its_own(given, std):
+    made = model(hidden=8, factor=2, **given)
+    assert np.sqrt(np.mean(made.embedding.E**2)) == pytest.approx(std, rel=1e-6)
+    softmax = given.get("init") or 24**-0.5
+    assert np.sqrt(np.mean(made.softmax.W**2)) == pytest.approx(softmax, rel=1e-6)
+
+
+def test_steps_of_structures_are_settings():
+    assert Config().make_steps() == Steps(1.0, "plain")
+    assert Config(lr_structure=0.1, structure_steps="scaled").make_steps() == Steps(0.1, "scaled")
+    with pytest.raises(ValueError, match="structure_steps must be one of plain, scaled, got 'adapted'"):
+        Config(structure_steps="adapted")

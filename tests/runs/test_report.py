@@ -84,3 +84,27 @@ def test_damaged_files_are_told(runs, tmp_path, capsys, name, content):
     (tmp_path / "run" / name).write_text(content)
     assert main(["report", str(tmp_path / "run")]) == 2
     assert f"{name} cannot be read" in capsys.readouterr().err
+
+
+def test_a_part_that_an_update_moves_far_is_told(runs, tmp_path, capsys):
+    shutil.copytree(runs[0], tmp_path / "run")
+    path = tmp_path / "run" / "metrics.csv"
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+
+    def told(structure, overlay):
+        for k, row in enumerate(rows):
+            far = {"structure_moves": structure, "overlay_moves": overlay}
+            row |= far if k else {"structure_moves": "nan", "overlay_moves": "nan"}
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        assert main(["report", str(tmp_path / "run")]) == 0
+        return capsys.readouterr().err
+
+    assert told(0.02, 0.02) == ""
+    assert told(0.08, 0.02) == (
+        f"refdope: {tmp_path / 'run'}: an update moves the structure by 8.0% of the norm of W: "
+        "take --structure-steps scaled, or a lower --lr-structure\n"
+    )
+    assert "moves the overlay by 31.0% of the norm of W: take a lower --lr\n" in told(0.02, 0.31)

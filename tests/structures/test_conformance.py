@@ -245,6 +245,22 @@ def test_nbytes_are_those_of_all_arrays_that_it_holds(case: Case):
     assert case.W.nbytes == sum(a.nbytes for a in held.values())
 
 
+@unsampled
+def test_reach_is_how_far_a_step_of_a_parameter_moves_the_matrix(case: Case):
+    """It is the spectral norm of ∂W/∂p, here by central differences."""
+    params, h = case.W.params, 1e-4
+    assert list(case.W.reach()) == list(params)
+    for name, far in case.W.reach().items():
+        columns = []
+        for k in range(params[name].size):
+            step = np.zeros(params[name].size)
+            step[k] = h
+            ends = [{**params, name: params[name] + sign * step.reshape(params[name].shape)} for sign in (1, -1)]
+            up, down = (case.W.replace(end).to_dense() for end in ends)
+            columns.append((up - down).ravel() / (2 * h))
+        assert far == pytest.approx(np.linalg.norm(np.array(columns), 2), rel=1e-6), name
+
+
 @pytest.mark.parametrize("kind", [*STRUCTURES, Overlay, SparseOverlay])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_for_compression_stays_within_its_budget_and_has_the_spread_that_was_asked_for(kind, shape):
