@@ -38,7 +38,7 @@ def test_labels_must_be_one_a_column():
 def test_a_group_in_is_pulled_at_with_lambda_times_the_root_of_its_size():
     X, y = additive()
     path = group_path(X, y, LABELS, df=3, n_lambdas=8)
-    splines, k = bases(X, 3), 4
+    splines, k = bases(X, 3), 3
     blocks = [np.concatenate([splines[j].basis for j in own], axis=1) for own in members(LABELS, 12)]
     fit = y.mean() + np.concatenate(blocks, axis=1) @ path.coef[k][1:]
     pull = np.array([np.linalg.norm(block.T @ (y - fit)) / len(y) for block in blocks])
