@@ -33,3 +33,18 @@ def test_labels_must_be_one_a_column():
     with pytest.raises(ValueError, match="label for each of the 3 columns, got shape \\(2,\\)"):
         members([0, 1], 3)
     assert [group.tolist() for group in members(["y", "x", "y"], 3)] == [[1], [0, 2]]
+
+
+def test_a_group_in_is_pulled_at_with_lambda_times_the_root_of_its_size():
+    X, y = additive()
+    path = group_path(X, y, LABELS, df=3, n_lambdas=8)
+    splines, k = bases(X, 3), 3
+    blocks = [np.concatenate([splines[j].basis for j in own], axis=1) for own in members(LABELS, 12)]
+    fit = y.mean() + np.concatenate(blocks, axis=1) @ path.coef[k][1:]
+    pull = np.array([np.linalg.norm(block.T @ (y - fit)) / len(y) for block in blocks])
+    most = path.lambdas[k] * np.sqrt([2, 2, 2, 3, 2, 1])
+    inside = path.norms[k] > 0
+    assert inside.any()
+    assert not inside.all()
+    np.testing.assert_allclose(pull[inside], most[inside], atol=1e-8)
+    assert (pull[~inside] <= most[~inside]).all()
