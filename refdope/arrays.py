@@ -142,7 +142,7 @@ class Tree:
 def check_arrays(owner: str, **arrays: Any) -> None:
     """Raise TypeError unless all of these are NumPy arrays of numbers."""
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, np.ndarray | np.generic):
             raise TypeError(f"{owner}: {name} must be a NumPy array, got {type(array).__name__}")
         if array.dtype.kind not in "biufc":
             raise TypeError(f"{owner}: {name} must be an array of numbers, got {array.dtype}")
