@@ -11,7 +11,7 @@ from tqdm import tqdm
 from refdope.gradcheck import How, gradcheck
 from refdope.gradcheck.compared import COMPLEX, STENCIL
 from refdope.gradcheck.report import Report
-from refdope.layers import LSTM, Dropout, Embedding, JointLSTM, Softmax
+from refdope.layers import GRU, LSTM, Dropout, Embedding, JointLSTM, Softmax
 from refdope.models import LanguageModel
 from refdope.selfcheck.ours import check_lstm, check_model, check_structure
 from refdope.structures import CMR, STRUCTURES, Dense, Doped, Overlay, Recipe, SparseOverlay, Structure
@@ -45,6 +45,11 @@ def checks() -> list[Check]:
         for how, W, sampled in variants(kind, (4 * H, D + H)):
             joint = JointLSTM(W, 0.5 * _rng().standard_normal(4 * H))
             found.append(Check("layer", f"joint lstm, {name}", how, partial(check_lstm, joint, sampled=sampled)))
+        for (how, Wx, sampled), (_, Wh, _) in zip(
+            variants(kind, (3 * H, D), 3), variants(kind, (3 * H, H), 3), strict=True
+        ):
+            gru = GRU(Wx, Wh, *0.5 * _rng().standard_normal((2, 3 * H)))
+            found.append(Check("layer", f"gru, {name}", how, partial(check_lstm, gru, sampled=sampled)))
     found += [
         Check("layer", "embedding", "", check_embedding),
         Check("layer", "softmax", "", check_softmax),
@@ -85,9 +90,9 @@ def table(how: How) -> tuple[list[dict[str, Any]], list[Report]]:
     return [row | {oracle: f"{row[oracle]:.1e}" for oracle in (COMPLEX, STENCIL)} for row in rows.values()], wrong
 
 
-def variants(kind: type[Structure], shape: tuple[int, int]) -> Iterator[tuple[str, Structure, bool]]:
+def variants(kind: type[Structure], shape: tuple[int, int], gates: int = 4) -> Iterator[tuple[str, Structure, bool]]:
     """Yield a small structure of a kind plain, doped (masked and CSR) and under every CMR; and whether to sample it."""
-    W = small(kind, shape)
+    W = small(kind, shape, gates)
     yield "plain", W, False
     if W.overlay is None:
         S = Overlay.for_compression(shape, 3, _rng(), 0.5)
@@ -97,13 +102,13 @@ def variants(kind: type[Structure], shape: tuple[int, int]) -> Iterator[tuple[st
             yield f"{storage}, CMR {cmr.rows} per {cmr.per}", Doped(W, own, cmr), True
 
 
-def small(kind: type[Structure], shape: tuple[int, int]) -> Structure:
+def small(kind: type[Structure], shape: tuple[int, int], gates: int = 4) -> Structure:
     """Return a structure with entries near ½, at the highest of some factors that is in reach."""
     for factor in (3.0, 2.0, 1.5, 1.2, 1.0):
         try:
             if kind.one_kind:
                 return kind.for_compression(shape, factor, _rng(), 0.5)
-            return Recipe(kind, factor).matrix(shape, _rng(), 0.5)  # as an LSTM does, one per gate
+            return Recipe(kind, factor).matrix(shape, _rng(), 0.5, gates=gates)  # as an LSTM does, one per gate
         except ValueError as refusal:
             refused = refusal
     raise refused

@@ -59,11 +59,11 @@ def check_structure(
 
 
 def check_lstm(lstm: Any, T: int = 3, B: int = 2, *, sampled: bool = False, seed: int = 0, **options: Any) -> Report:
-    """Check an LSTM layer's backpropagation through time, from a state that is not zero.
+    """Check the backpropagation through time of an LSTM, or of any recurrent layer, from a state that is not zero.
 
     Parameters
     ----------
-    lstm : LSTM
+    lstm : Recurrent
     T, B : int
         Steps and batch.
     sampled : bool
@@ -81,41 +81,37 @@ def check_lstm(lstm: Any, T: int = 3, B: int = 2, *, sampled: bool = False, seed
 
 
 def lstm_problem(lstm: Any, T: int, B: int, sampled: bool = False, seed: int = 0) -> tuple[Any, Any, Any]:
-    """Return what `gradcheck` takes to check an LSTM: loss, params with x and the state among them, and grads."""
+    """Return what `gradcheck` takes to check a layer: loss, params with x and the state among them, and grads."""
     rng = np.random.default_rng(seed)
-    d_h, d_end = rng.standard_normal((T, B, lstm.H)), rng.standard_normal((2, B, lstm.H))
-    rest = {
-        "x": rng.standard_normal((T, B, lstm.D)),
-        "h0": rng.standard_normal((B, lstm.H)),
-        "c0": rng.standard_normal((B, lstm.H)),
-    }
+    d_h, d_end = rng.standard_normal((T, B, lstm.H)), rng.standard_normal((lstm.states, B, lstm.H))
+    starts = ("h0", "c0")[: lstm.states]
+    rest = {"x": rng.standard_normal((T, B, lstm.D))} | {name: rng.standard_normal((B, lstm.H)) for name in starts}
 
     def run(params: Any) -> Any:
         """Run a forward pass over these arrays, with the same masks every time."""
         made = lstm.replace({name: a for name, a in params.items() if name not in rest})
-        return made, made.forward(
-            params["x"], (params["h0"], params["c0"]), np.random.default_rng(SEED) if sampled else None
-        )
+        state = tuple(params[name] for name in starts)
+        return made, made.forward(params["x"], state, np.random.default_rng(SEED) if sampled else None)
 
     def loss(params: Any) -> Any:
         """Return a scalar of the outputs."""
-        _, (h, (h_end, c_end), _) = run(params)
-        return (d_h * h).sum() + (d_end[0] * h_end).sum() + (d_end[1] * c_end).sum()
+        _, (h, ends, _) = run(params)
+        return (d_h * h).sum() + sum((d * end).sum() for d, end in zip(d_end, ends, strict=True))
 
     def grads(params: Any) -> Any:
         """Return what the hand-written backward pass gives."""
         made, (_, _, cache) = run(params)
-        dx, (dh0, dc0), found = made.backward(d_h, cache, (d_end[0], d_end[1]))
-        return found | {"x": dx, "h0": dh0, "c0": dc0}
+        dx, d_starts, found = made.backward(d_h, cache, tuple(d_end))
+        return found | {"x": dx} | dict(zip(starts, d_starts, strict=True))
 
     return loss, lstm.params | rest, grads
 
 
 def gates(lstm: Any) -> dict[str, dict[str, slice]]:
-    """Return the rows of the gates i, f, g, o in every array of an LSTM that has 4H rows."""
-    H = lstm.H
-    rows = {gate: slice(k * H, (k + 1) * H) for k, gate in enumerate("ifgo")}
-    return {name: rows for name, array in lstm.params.items() if array.shape[0] == 4 * H}
+    """Return the rows of every gate in every array that has those of all: i, f, g, o, or a GRU's r, z, n."""
+    H, names = lstm.H, {4: "ifgo", 3: "rzn"}[lstm.gates]
+    rows = {gate: slice(k * H, (k + 1) * H) for k, gate in enumerate(names)}
+    return {name: rows for name, array in lstm.params.items() if array.shape[0] == len(names) * H}
 
 
 def check_model(model: Any, T: int = 3, B: int = 2, *, sampled: bool = False, seed: int = 0, **options: Any) -> Report:
