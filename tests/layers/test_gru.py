@@ -134,3 +134,17 @@ def test_bad_arguments_are_refused_in_one_line():
         assert "\n" not in str(refused.value)
     with pytest.raises(TypeError, match="GRU: Wh must be a structure, such as"):
         GRU(gru.Wx, np.zeros((18, 6)), gru.bx, gru.bh)
+
+
+def test_the_cache_names_the_matrices_and_what_they_multiplied():
+    gru, (x, (h0,)) = layer(), inputs()
+    h, _, cache = gru.forward(x, (h0,))
+    (Wx, of_x), (Wh, of_h) = cache.products
+    assert (Wx, Wh) == (gru.Wx, gru.Wh)
+    assert_array_equal(of_x, x)
+    assert_array_equal(of_h, np.concatenate([h0[None], h[:-1]]))
+
+
+def test_a_state_is_a_tuple():
+    with pytest.raises(TypeError, match="GRU: state must be a tuple of arrays, got dict"):
+        layer().forward(inputs()[0], {"h": 1})

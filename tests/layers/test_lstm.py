@@ -274,3 +274,19 @@ def test_bad_arguments_are_refused_in_one_line():
 
 def _rng():
     return np.random.default_rng(0)
+
+
+def test_the_cache_names_the_matrices_and_what_they_multiplied():
+    lstm, (x, state) = layer(), inputs(3, 2)
+    h, _, cache = lstm.forward(x, state)
+    (Wx, of_x), (Wh, of_h) = cache.products
+    assert (Wx, Wh) == (lstm.Wx, lstm.Wh)
+    assert_array_equal(of_x, x)
+    assert_array_equal(of_h, np.concatenate([state[0][None], h[:-1]]))
+
+
+def test_pytorchs_two_biases_are_one():
+    b = np.arange(16.0)
+    (own,) = LSTM.of_torch_biases(b, 2 * b)
+    assert_array_equal(own, 3 * b)
+    assert_array_equal(np.add(*layer().torch_biases), layer().b)

@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from refdope import CMR, HMD, LMF, Dense, Kronecker, LanguageModel, Recipe, gradcheck
 from refdope.layers import Softmax
-from refdope.models import generate
+from refdope.models import evaluate, evaluation_batches, generate
 
 V, H = 5, 4
 FACTOR = {Dense: 1, HMD: 1}  # 1.3 for others
@@ -57,7 +57,7 @@ def test_gradients_of_the_whole_model_with_masks_on(csr):
     check(model(cmr=CMR(0.3), dropout=0.3, csr=csr), 3, 3, seed=3)
 
 
-@pytest.mark.parametrize("kind", [Dense, LMF, HMD, None])
+@pytest.mark.parametrize("kind", [Dense, LMF, pytest.param(HMD, marks=pytest.mark.slow), None])
 def test_gradients_of_models_of_other_kinds(kind):
     H = 6 if kind is HMD else 4  # smaller, an HMD has no unconstrained row
     check(model(kind, doped=kind is not Dense, dropout=0.3, H=H), 3, 2, seed=3)
@@ -137,3 +137,21 @@ def test_what_does_not_fit_is_refused():
         generate(m, np.array([1]), -1, np.random.default_rng(0))
     with pytest.raises(ValueError, match="prompt must have at least one token"):
         generate(m, np.array([], dtype=int), 3, np.random.default_rng(0))
+
+
+def test_the_loss_of_a_text_is_that_of_its_windows_with_the_state_carried():
+    rng = np.random.default_rng(0)
+    m = LanguageModel.from_recipe(7, 6, Recipe(Dense), rng, embedding_std=0.5)
+    tokens = rng.integers(0, 7, 400)
+    batches = evaluation_batches(tokens)
+    assert batches[0].inputs.shape == (49, 8)
+    at_once, _, cache = m.forward(batches.inputs, batches.targets)
+    assert evaluate(m, batches) == pytest.approx(at_once)
+    (Wx, x), _ = cache.products
+    assert Wx is m.layers[0].Wx
+    assert x.shape == (*batches.inputs.shape, 6)
+
+
+def test_the_work_of_a_token_is_that_of_all_matrices():
+    m = LanguageModel.from_recipe(7, 6, Recipe(Dense), 0, layers=2)
+    assert m.macs == 4 * 24 * 6 + 7 * 6

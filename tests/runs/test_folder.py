@@ -144,6 +144,7 @@ def check_killing_and_resuming(text, tmp_path, kills, updates):
     assert not list(run.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_as_one_that_was_never_killed(text, tmp_path):
     check_killing_and_resuming(text, tmp_path, kills=3, updates=600)
 

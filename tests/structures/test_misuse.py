@@ -89,3 +89,12 @@ def test_a_rate_that_leaves_nothing_is_refused():
     with pytest.raises(ValueError, match=r"CMR: rate must leave something, at most 0\.999985, got 0\.999999"):
         CMR(0.999999)
     assert CMR(1 - 2**-16).rate < 1
+
+
+def test_a_sparse_overlay_is_its_own_overlay_and_can_be_drawn():
+    S = SparseOverlay.for_compression((6, 4), 3, 0)
+    assert S.overlay is S
+    assert S.n_params == 8
+    assert S.mapped(lambda part: part) is S
+    again = S.over([array for _, array in S.children()])
+    assert np.array_equal(again.to_dense(), S.to_dense())

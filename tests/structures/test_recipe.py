@@ -4,6 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from refdope import CMR, HMD, LMF, Dense, Doped, Kronecker, Overlay, Recipe, Stack
 from refdope.structures.recipe import options_of
+from refdope.structures.sizes import Sizes
 from refdope.structures.zero import Zero
 
 
@@ -113,3 +114,12 @@ def test_what_is_no_kind_is_refused():
         Recipe(3, 2)
     with pytest.raises(TypeError, match=r"shape must be two integers \(m, n\), got 10"):
         Kronecker.for_compression(10, 3, 0)
+
+
+def test_what_is_put_together_is_neither_sized_nor_drawn():
+    for kind in (Stack, Doped, Zero):
+        with pytest.raises(TypeError, match=f"{kind.__name__} is put together from other matrices"):
+            kind.sizes((4, 4), 2)
+        with pytest.raises(TypeError, match=f"{kind.__name__} is not drawn"):
+            kind.drawn(Sizes({}), np.random.default_rng(0), 1.0)
+    assert Sizes({"A": (3, 4), "b": (5,)}).n_params == 17
