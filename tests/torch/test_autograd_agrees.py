@@ -26,10 +26,10 @@ from refdope import (
     SparseOverlay,
     Stack,
 )
+from refdope.arrays import part
 from refdope.interop import to_torch
 from refdope.layers import Embedding, Softmax
 from refdope.structures import STRUCTURES, Structure
-from refdope.structures.base import part
 from refdope.structures.cmr import DroppedElements, DroppedRows
 from tests.structures.conformance import cmrs, half
 
